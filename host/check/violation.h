@@ -1,0 +1,59 @@
+// isochio: a violation, the thing that every checker reports. Strings are made only when something is wrong.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "bus/bus_time.h"
+#include "usb/types.h"
+
+namespace isochio::check {
+
+enum class Rule : std::uint8_t {
+  // frame timing
+  late,
+  early,
+  missed,
+  duplicate,
+  sof_interval,
+  sof_number,
+  inter_packet_gap,
+  response_time,
+  end_of_frame,
+  completion_latency,
+  // payload
+  payload_lost,
+  payload_duplicate,
+  payload_reordered,
+  payload_truncated,
+  payload_corrupt,
+  payload_mistimed,
+  // packets
+  pid_sequence,
+  crc,
+  packet_error,
+  // promises
+  status,
+  count,
+  device_log,
+  bandwidth,
+};
+const char* to_string(Rule rule);
+
+struct Violation {
+  Rule rule{};
+  std::uint64_t request = 0;  ///< 0: none is concerned
+  std::int64_t entry = -1;    ///< -1: none is concerned
+  usb::EndpointAddress endpoint;
+  usb::FrameTime at;  ///< (micro)frame
+  bus::BusTime time;
+  std::string expected, seen;
+};
+
+class ViolationSink {
+ public:
+  virtual ~ViolationSink() = default;
+  virtual void report(const Violation& violation) = 0;
+};
+
+}  // namespace isochio::check

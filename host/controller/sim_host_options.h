@@ -1,0 +1,30 @@
+// isochio: the parameters of the modelled host controller and host software.
+#pragma once
+
+#include <cstdint>
+
+#include "bus/bus_time.h"
+
+namespace isochio::controller {
+
+struct SimHostOptions {
+  /// From the end of a request's last entry to its completion callback.
+  bus::Duration interrupt_latency = 5 * bus::microsecond;
+  /// Explicit first frames nearer than this to the running frame are too old (driverkit-facts 2.5, 7: the least lead of
+  /// a controller).
+  std::uint32_t keep_away_frames = 1;
+  /// Explicit first frames further ahead than this are too new.
+  std::uint32_t horizon_frames = 1024;
+  /// Old kernel extensions accepted frames up to 1024 in the past and marked them missed; current DriverKit refuses.
+  bool accept_past_frames = false;
+  /// Share of a (micro)frame that periodic transfers may take, in percent; 0 = the specification's 90 (FS) and 80 (HS).
+  std::uint32_t periodic_percent = 0;
+  /// No admission and no share: for measuring what fits (isochio bandwidth, tables 5-4 and 5-5).
+  bool lift_periodic_limit = false;
+  /// Requests in flight on one pipe (kUSBHostTransferLimit).
+  std::uint32_t pipe_depth = 1024;
+  /// Number of the first frame. Anything; high enough to show what is modulo 2048.
+  std::uint64_t first_frame = 1000;
+};
+
+}  // namespace isochio::controller
