@@ -1,6 +1,7 @@
 // isochio: a violation, the thing that every checker reports. Strings are made only when something is wrong.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -38,7 +39,22 @@ enum class Rule : std::uint8_t {
   device_log,
   bandwidth,
 };
+inline constexpr std::size_t rule_count = static_cast<std::size_t>(Rule::bandwidth) + 1;
 const char* to_string(Rule rule);
+
+/// What a reader asks for, and one JUnit test case each.
+enum class Group : std::uint8_t {
+  frame_timing,
+  wire_timing,
+  payload,
+  pid_sequence,
+  status,
+  latency,
+  device_log,
+};
+inline constexpr std::size_t group_count = static_cast<std::size_t>(Group::device_log) + 1;
+const char* to_string(Group group);
+Group group_of(Rule rule);
 
 struct Violation {
   Rule rule{};

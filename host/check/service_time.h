@@ -1,0 +1,25 @@
+// isochio: the (micro)frames that an entry of an IsochIO list asked for: one service interval each, the first at the
+// request's first frame [driverkit-facts 2.2, 2.5].
+#pragma once
+
+#include <cstddef>
+
+#include "usb/types.h"
+
+namespace isochio::check {
+
+struct ServiceWindow {
+  usb::FrameTime begin, end;  ///< end is not part of it; in steps of 8 at full speed
+
+  constexpr bool contains(usb::FrameTime t) const { return begin <= t && t < end; }
+};
+
+/// `interval` in frames (full speed) or microframes (high speed), as in usb::EndpointConfig.
+constexpr ServiceWindow service_window(std::uint64_t first_frame, std::size_t entry, std::uint32_t interval,
+                                       usb::Speed speed) {
+  const std::uint64_t step = std::uint64_t{interval} * (speed == usb::Speed::full ? 8U : 1U);
+  const std::uint64_t begin = first_frame * 8U + entry * step;
+  return {{begin}, {begin + step}};
+}
+
+}  // namespace isochio::check

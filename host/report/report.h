@@ -1,0 +1,111 @@
+// isochio: what a run found, and the forms in which it is told: console, JSON (docs/report.schema.json), JUnit.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "check/reporter.h"
+#include "check/statistics.h"
+
+namespace isochio::report {
+
+enum class Verdict : std::uint8_t { passed, failed, error };
+const char* to_string(Verdict verdict);
+
+/// Wall-clock figures: apart from the results, because they differ from run to run.
+struct Perf {
+  std::uint64_t clocks = 0;            ///< device clocks that passed
+  std::uint64_t clocks_evaluated = 0;  ///< … that were not skipped
+  double bus_seconds = 0, wall_seconds = 0;
+
+  double realtime_ratio() const { return wall_seconds > 0 ? bus_seconds / wall_seconds : 0; }
+  double clocks_per_second() const { return wall_seconds > 0 ? static_cast<double>(clocks) / wall_seconds : 0; }
+};
+
+/// One scenario's result. The scenario runner fills it.
+struct RunResult {
+  std::string scenario;
+  std::uint64_t seed = 0;
+  usb::Speed speed{};
+  std::uint64_t frames = 0;  ///< 1 ms frames asked for
+  Verdict verdict = Verdict::error;
+  std::string error;           ///< why it could not run or go on; empty otherwise
+  std::string repeat_command;  ///< what to type to repeat it
+  std::vector<check::StreamStatistics> streams;
+  check::Histogram latency;  ///< completion latency over all streams
+  check::SofStatistics sof;
+  std::uint64_t bytes_compared = 0;                                    ///< of loopback and --payload comparison
+  std::array<std::uint64_t, check::rule_count> violations{};           ///< by rule
+  std::array<std::uint64_t, check::rule_count> violations_reported{};  ///< of them, those listed
+  Perf perf;
+
+  std::uint64_t violation_total() const;
+  std::uint64_t violation_count(check::Group group) const;
+  /// Copies counts from the reporter; verdict: error if `error` is set, else failed if there is a violation.
+  void conclude(const check::Reporter& reporter);
+};
+
+/// Writes JSON as the run goes: violations as they come, the rest at the end; memory does not grow. The file appears
+/// under its name only when finish() has written it whole (written beside it as NAME.part first).
+class JsonReport final : public check::ViolationSink {
+ public:
+  /// The error names the file and the reason.
+  static tl::expected<std::unique_ptr<JsonReport>, std::string> create(const std::string& path);
+  ~JsonReport() override;  ///< without finish(): completes the file with verdict "error"
+  JsonReport(const JsonReport&) = delete;
+  JsonReport& operator=(const JsonReport&) = delete;
+
+  void report(const check::Violation& violation) override;
+  tl::expected<void, std::string> finish(const RunResult& result);
+
+ private:
+  JsonReport(std::FILE* file, std::string path, std::string part);
+  void write(const std::string& text);
+  tl::expected<void, std::string> close();
+
+  std::FILE* file_;
+  std::string path_, part_, error_;
+  bool first_ = true;
+};
+
+/// Keeps the first few violations for the console and JUnit, and hands all on to other sinks.
+class ViolationTee final : public check::ViolationSink {
+ public:
+  explicit ViolationTee(std::size_t keep = 10) : keep_(keep) {}
+  void add(check::ViolationSink* sink) { sinks_.push_back(sink); }
+  void report(const check::Violation& violation) override;
+  /// At most `keep` of each group.
+  const std::vector<check::Violation>& kept() const { return kept_; }
+
+ private:
+  std::size_t keep_;
+  std::array<std::size_t, check::group_count> kept_counts_{};
+  std::vector<check::Violation> kept_;
+  std::vector<check::ViolationSink*> sinks_;
+};
+
+/// A terminal that wants colour: isatty, TERM not "dumb", NO_COLOR unset or empty.
+bool use_colour(std::FILE* stream);
+
+/// Summary of one run: verdict, table of streams, counts of violations by rule, the first ones in full.
+std::string console_summary(const RunResult& result, const std::vector<check::Violation>& first, bool colour);
+/// One line a scenario, with verdicts: for `script/demo` and runs of several scenarios.
+std::string console_table(const std::vector<RunResult>& results, bool colour);
+
+/// A finished scenario as JUnit sees it.
+struct JUnitRun {
+  RunResult result;
+  std::vector<check::Violation> first;
+};
+/// One test suite a scenario: a test case for the run itself and one for each group of checks.
+std::string junit_xml(const std::vector<JUnitRun>& runs);
+/// Writes to PATH.part and renames. The error names the file and the reason.
+tl::expected<void, std::string> write_file(const std::string& path, const std::string& text);
+
+}  // namespace isochio::report
