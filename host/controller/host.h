@@ -58,7 +58,8 @@ class IsochClient {
   virtual ~IsochClient() = default;
   /// Entry `index` has ended; at the end of its service, before any completion.
   virtual void on_entry(IsochRequest& request, std::size_t index) = 0;
-  /// All entries have ended; after the modelled interrupt latency, in order of submission on each pipe.
+  /// All entries have ended, and the (micro)frame of the last one too: the modelled interrupt latency after that, in
+  /// order of submission on each pipe.
   virtual void on_complete(IsochRequest& request, Status overall) = 0;
 };
 
@@ -74,8 +75,11 @@ struct IsochRequest {
   IsochClient* client = nullptr;
 };
 
+/// Bulk and interrupt endpoints. A short packet ends the request with Status::ok and a smaller `complete`. After stall
+/// or an error other than timeout the endpoint is halted: submit answers Status::stall until clear_halt. Owned by the
+/// caller from submit to on_complete.
 struct BulkRequest {
-  std::uint64_t id = 0;
+  std::uint64_t id = 0;  ///< set by submit: 1, 2, … counted apart from isochronous requests
   usb::EndpointAddress endpoint;
   std::span<std::uint8_t> data;
   std::size_t complete = 0;
@@ -96,7 +100,8 @@ class RequestObserver {
   virtual void on_submit(const IsochRequest&, bus::BusTime) {}
   virtual void on_refused(const IsochRequest&, Status, bus::BusTime) {}
   virtual void on_entry(const IsochRequest&, std::size_t index, bus::BusTime) { (void)index; }
-  /// `due`: when the last entry ended; now − due is the completion latency.
+  /// `due`: when the (micro)frame of the last entry ended (an abort: when that was); now − due is the completion
+  /// latency.
   virtual void on_complete(const IsochRequest&, Status overall, bus::BusTime due, bus::BusTime now) {
     (void)overall;
     (void)due;
@@ -124,7 +129,8 @@ class Host {
   virtual std::uint64_t frame_number() const = 0;  ///< 1 ms frames, 64 bits, never wraps
   virtual usb::FrameTime frame_time() const = 0;   ///< the (micro)frame that is running
 
-  /// Runs `task` at `at` (at once if past, but never from inside this call). Equal times run in order of the calls.
+  /// Runs `task` at `at` (at once if past, but never from inside this call), or as soon as the transaction that is on
+  /// the bus then has ended. Equal times run in order of the calls.
   virtual void call_at(bus::BusTime at, std::function<void()> task) = 0;
   /// Lets the bus run until `done()` is true or `deadline`; re-entrant from callbacks. Returns done().
   virtual bool run_until(bus::BusTime deadline, const std::function<bool()>& done = {}) = 0;
@@ -146,13 +152,15 @@ class Host {
   /// Endpoints of the current configuration and alternate settings.
   virtual std::span<const usb::EndpointConfig> endpoints() const = 0;
 
-  /// Blocks in bus time. Returns the bytes of the data stage. timeout 0 = never.
+  /// Blocks in bus time; calls from callbacks wait for those already begun. Returns the bytes of the data stage (IN:
+  /// may be fewer than asked for). timeout 0 = never. `data` must hold setup.length bytes (bad_argument).
   virtual tl::expected<std::size_t, Status> control(const ControlSetup& setup, std::span<std::uint8_t> data,
                                                     bus::Duration timeout) = 0;
   /// Accepts the request or says why not at once (then no callback will come).
   virtual tl::expected<void, Status> submit(IsochRequest& request) = 0;
   virtual tl::expected<void, Status> submit(BulkRequest& request) = 0;
-  /// Aborts all that is in flight on a pipe; the completions (Status::aborted) follow as ordinary completions.
+  /// Aborts all that is in flight on a pipe; the completions (Status::aborted) follow as ordinary completions. Until
+  /// the last of them submit answers not_permitted, except from inside one of them.
   virtual void abort(usb::EndpointAddress endpoint) = 0;
   virtual tl::expected<void, Status> clear_halt(usb::EndpointAddress endpoint, bool with_request) = 0;
 

@@ -23,6 +23,11 @@ struct SimHostOptions {
   bool lift_periodic_limit = false;
   /// Requests in flight on one pipe (kUSBHostTransferLimit).
   std::uint32_t pipe_depth = 1024;
+  /// After a NAK (or NYET) the endpoint is left alone this long, as controllers do to spare the bus; 0 = at once.
+  bus::Duration nak_pause = 10 * bus::microsecond;
+  /// Attach debounce [7.1.7.3, TATTDB >= 100 ms] and length of a bus reset [7.1.7.5, TDRST >= 10 ms].
+  bus::Duration debounce = 100 * bus::millisecond;
+  bus::Duration reset = 10 * bus::millisecond;
   /// Number of the first frame. Anything; high enough to show what is modulo 2048.
   std::uint64_t first_frame = 1000;
 };

@@ -1,0 +1,78 @@
+// isochio: the modelled host controller and host software over a Link: root port, frame clock, periodic schedule,
+// transactions, control, bulk, interrupt and isochronous pipes. Every run is a pure function of the Link and the calls.
+// Source: USB 2.0 chapters 5, 7.1.7, 8, 9.
+#pragma once
+
+#include <memory>
+
+#include "bus/link.h"
+#include "controller/host.h"
+#include "controller/sim_host_options.h"
+
+namespace isochio::controller {
+
+/// What the controller counted since it was made.
+struct HostCounters {
+  std::uint64_t sof = 0;           ///< SOF packets sent
+  std::uint64_t transactions = 0;  ///< of all kinds, failed ones too
+  std::uint64_t isochronous = 0;   ///< of these, isochronous
+  std::uint64_t nak = 0;           ///< NAK and NYET received
+  std::uint64_t retries = 0;       ///< transactions repeated after an error [8.7]
+  std::uint64_t unexpected = 0;    ///< device packets nobody asked for
+  std::uint64_t late_sof = 0;      ///< the bus was still busy when an SOF was due: it went out late or not at all
+};
+
+class SimHost final : public Host {
+ public:
+  /// The link must outlive the host. Nothing is attached until enumerate().
+  explicit SimHost(bus::Link& link, const SimHostOptions& options = {});
+  ~SimHost() override;
+  SimHost(const SimHost&) = delete;
+  SimHost& operator=(const SimHost&) = delete;
+
+  bus::BusTime now() const override;
+  std::uint64_t frame_number() const override;
+  usb::FrameTime frame_time() const override;
+  void call_at(bus::BusTime at, std::function<void()> task) override;
+  bool run_until(bus::BusTime deadline, const std::function<bool()>& done = {}) override;
+
+  tl::expected<void, std::string> enumerate() override;
+  usb::Speed speed() const override;
+  std::uint8_t address() const override;
+  bool connected() const override;
+  std::span<const std::uint8_t> device_descriptor() const override;
+  std::span<const std::uint8_t> configuration_descriptor() const override;
+
+  tl::expected<void, Status> set_configuration(std::uint8_t value) override;
+  tl::expected<void, Status> set_interface(std::uint8_t interface, std::uint8_t alternate) override;
+  std::uint8_t alternate(std::uint8_t interface) const override;
+  std::span<const usb::EndpointConfig> endpoints() const override;
+
+  tl::expected<std::size_t, Status> control(const ControlSetup& setup, std::span<std::uint8_t> data,
+                                            bus::Duration timeout) override;
+  tl::expected<void, Status> submit(IsochRequest& request) override;
+  tl::expected<void, Status> submit(BulkRequest& request) override;
+  void abort(usb::EndpointAddress endpoint) override;
+  tl::expected<void, Status> clear_halt(usb::EndpointAddress endpoint, bool with_request) override;
+  tl::expected<void, std::string> reset_device() override;
+  void add_observer(RequestObserver* observer) override;
+
+  // Beyond Host: what only a simulated controller offers.
+
+  /// Stops SOFs and lets the bus go idle; the device suspends 3 ms later [7.1.7.6]. Requests in flight wait;
+  /// isochronous entries whose time passes are missed.
+  void suspend();
+  /// Signals resume for 20 ms, then runs SOFs again and waits 10 ms of recovery [7.1.7.7]. Blocks in bus time.
+  void resume();
+  bool suspended() const;
+  /// The device signalled remote wake-up since the last suspend(); the host has then resumed by itself.
+  bool woken() const;
+
+  const HostCounters& counters() const;
+
+ private:
+  class Controller;
+  std::unique_ptr<Controller> controller_;
+};
+
+}  // namespace isochio::controller
