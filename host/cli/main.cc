@@ -1,0 +1,46 @@
+// isochio: the command.
+#include <cstdio>
+#include <exception>
+
+#include <fmt/format.h>
+
+#include "cli/command.h"
+
+namespace isochio::cli {
+
+int complain(const std::string& message) {
+  fmt::print(stderr, "isochio: {}\n", message);
+  return bad_input;
+}
+
+}  // namespace isochio::cli
+
+int main(int argc, char** argv) {
+  using namespace isochio::cli;
+  CLI::App app{
+      "isochio tests USB isochronous transfers: a Verilog USB 2.0 device runs in simulation, a modelled host\n"
+      "issues IsochIO requests against it, and every frame is judged.",
+      "isochio"};
+  app.footer(
+      "Examples:\n"
+      "  isochio list                               what there is to run\n"
+      "  isochio run hs-3x1024-in                   run a scenario and print the verdict\n"
+      "  isochio run my.toml --capture my.pcapng    run your own, look at the packets in Wireshark\n"
+      "\n"
+      "Exit codes: 0 passed, 1 checks failed, 2 bad usage or input, 3 target not available.\n"
+      "isochio SUBCOMMAND --help explains each subcommand.");
+  app.set_version_flag("--version", "isochio " ISOCHIO_VERSION);
+  app.require_subcommand(1);
+  Action action;
+  add_list(app, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? passed : bad_input;
+  }
+  try {
+    return action();
+  } catch (const std::exception& error) {
+    return complain(error.what());
+  }
+}

@@ -1,0 +1,117 @@
+// isochio: what to run. A scenario is a TOML file (docs/scenarios.md has every key); this is its checked content. Names
+// of endpoints and sizes are still those of the file: plan.h resolves them against a device.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "bus/bus_time.h"
+#include "controller/sim_host_options.h"
+#include "description/input_error.h"
+#include "usb/types.h"
+
+namespace isochio::scenario {
+
+/// What the bytes of a stream are.
+enum class Payload : std::uint8_t {
+  pattern,   ///< docs/payload.md
+  zeros,     ///<
+  mod63,     ///< byte i of a packet is i mod 63
+  loopback,  ///< IN: what an OUT stream of the scenario sent
+  file,      ///< OUT: the bytes of a file, once
+  feedback,  ///< IN: the value of an explicit feedback endpoint [5.12.4.2]
+};
+const char* to_string(Payload payload);
+
+/// How many bytes each service interval carries.
+struct SizePlan {
+  enum class Kind : std::uint8_t {
+    fixed,     ///< `bytes`; 0 = all that the endpoint can carry
+    list,      ///< `list`, again and again
+    rate,      ///< samples of `sample_bytes` at `sample_rate` per second, spread by the remainder method
+    feedback,  ///< samples of `sample_bytes`, as many as the feedback stream `source` asks for
+  };
+  Kind kind = Kind::fixed;
+  std::uint32_t bytes = 0;
+  std::vector<std::uint32_t> list;
+  std::uint32_t sample_rate = 48'000, sample_bytes = 4;
+  std::string source;
+};
+
+/// Which endpoint a stream uses: an address, or the first endpoint of the right type and direction.
+struct EndpointChoice {
+  bool first = true;
+  usb::EndpointAddress address{0x80};  ///< if `first`, only the direction counts
+
+  bool is_in() const { return address.is_in(); }
+};
+
+struct IsochStreamPlan {
+  std::string name;
+  std::uint8_t interface = 0, alternate = 1;
+  EndpointChoice endpoint;
+  Payload payload = Payload::pattern;
+  SizePlan size;
+  std::uint32_t request_bytes = 0;       ///< IN: bytes asked for in each entry; 0 = all that the endpoint can carry
+  std::uint32_t depth = 8;               ///< requests in flight
+  std::uint32_t frames_per_request = 4;  ///< length of a request in 1 ms frames
+  std::uint32_t lead = 4;                ///< frames between the running one and the first frame of the stream
+  bool explicit_start = true;            ///< false: first frame 0, the next one available
+  bool synchronous = false;              ///< IsochIO without completion
+  std::string source;                    ///< loopback: name of the OUT stream that comes back
+  std::filesystem::path file;            ///< file
+  std::string path;                      ///< e.g. "stream[0]", for errors
+  int line = 0;
+};
+
+struct BulkStreamPlan {
+  std::string name;
+  std::uint8_t interface = 0, alternate = 1;
+  EndpointChoice endpoint;
+  Payload payload = Payload::pattern;
+  std::uint32_t bytes = 512;  ///< of a request
+  std::uint32_t depth = 2;    ///< requests in flight
+  std::string source;
+  std::string path;
+  int line = 0;
+};
+
+/// The unsettled points of driverkit-facts section 7.
+struct DriverKitOptions {
+  bool short_is_underrun = false;   ///< status of an IN entry that came short: kIOReturnUnderrun, not Success
+  bool overall_accumulates = true;  ///< the overall status takes up the worst entry's
+};
+
+/// Which checkers judge the run, and their limits.
+struct Checks {
+  bool frame_timing = true, payload = true, packets = true, status = true, device_log = true;
+  bus::Duration completion_latency = 1000 * bus::microsecond;  ///< most from the last entry's end to the callback
+};
+
+struct Scenario {
+  std::string name, description;
+  std::string device = "test";  ///< a name of the catalogue, or a path
+  usb::Speed speed = usb::Speed::high;
+  std::uint64_t frames = 1000;  ///< length of the streams in 1 ms frames
+  std::uint64_t seed = 1;
+  std::vector<IsochStreamPlan> streams;
+  std::vector<BulkStreamPlan> bulk;
+  std::map<std::uint16_t, std::uint32_t> registers;  ///< written before the streams start
+  controller::SimHostOptions controller;
+  DriverKitOptions driverkit;
+  Checks checks;
+  std::filesystem::path file;  ///< where it came from
+};
+
+/// Reads and checks a scenario file. Relative paths in it are relative to the file.
+tl::expected<Scenario, InputError> load_scenario(const std::filesystem::path& file);
+/// The same from text; `file` is only for messages and relative paths.
+tl::expected<Scenario, InputError> parse_scenario(std::string_view text, const std::filesystem::path& file);
+
+}  // namespace isochio::scenario
