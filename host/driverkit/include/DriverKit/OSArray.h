@@ -1,0 +1,4 @@
+// isochio: OSArray; see OSCollections.h.
+#pragma once
+
+#include <DriverKit/OSCollections.h>

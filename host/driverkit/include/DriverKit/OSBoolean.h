@@ -1,0 +1,4 @@
+// isochio: OSBoolean; see OSCollections.h.
+#pragma once
+
+#include <DriverKit/OSCollections.h>

@@ -1,0 +1,4 @@
+// isochio: OSData; see OSCollections.h.
+#pragma once
+
+#include <DriverKit/OSCollections.h>

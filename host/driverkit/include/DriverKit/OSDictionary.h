@@ -1,0 +1,4 @@
+// isochio: OSDictionary; see OSCollections.h.
+#pragma once
+
+#include <DriverKit/OSCollections.h>

@@ -1,0 +1,4 @@
+// isochio: OSNumber; see OSCollections.h.
+#pragma once
+
+#include <DriverKit/OSCollections.h>

@@ -1,0 +1,4 @@
+// isochio: OSString; see OSCollections.h.
+#pragma once
+
+#include <DriverKit/OSCollections.h>
