@@ -51,7 +51,7 @@ class Link {
   virtual BusTime now() const = 0;
 
   /// Lets time pass up to `until` (no-op if that is past). A device packet that begins meanwhile is unexpected; it is
-  /// received and kept for take_unexpected().
+  /// received whole (now() may then be later than `until`) and only the observer sees it.
   virtual void advance(BusTime until) = 0;
 
   /// Sends one packet, first SYNC bit at now(); returns after its EOP. `bytes` from PID to CRC, 1 … 1027 bytes (more is

@@ -18,7 +18,6 @@ struct HostCounters {
   std::uint64_t isochronous = 0;   ///< of these, isochronous
   std::uint64_t nak = 0;           ///< NAK and NYET received
   std::uint64_t retries = 0;       ///< transactions repeated after an error [8.7]
-  std::uint64_t unexpected = 0;    ///< device packets nobody asked for
   std::uint64_t late_sof = 0;      ///< the bus was still busy when an SOF was due: it went out late or not at all
 };
 
