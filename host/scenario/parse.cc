@@ -36,10 +36,10 @@ EndpointChoice read_endpoint(TomlReader& reader) {
 
 SizePlan read_size(TomlReader& reader) {
   SizePlan plan;
-  const std::array keys{"size", "sizes", "sample_rate", "size_from"};
-  int given = 0;
-  for (const char* key : keys) given += reader.has(key) ? 1 : 0;
-  if (given > 1) reader.fail("size", "only one of size, sizes, sample_rate and size_from can be given");
+  // A stream that follows feedback may have a sample rate too: it counts until the first value has come.
+  const int given = (reader.has("size") ? 1 : 0) + (reader.has("sizes") ? 1 : 0) +
+                    (reader.has("sample_rate") || reader.has("size_from") ? 1 : 0);
+  if (given > 1) reader.fail("size", "only one of size, sizes and sample_rate (or size_from) can be given");
 
   plan.bytes = static_cast<std::uint32_t>(reader.integer("size", 0, 0, 3072));
   const auto list = reader.integers("sizes", 0, 3072, 16);
@@ -93,6 +93,10 @@ IsochStreamPlan read_stream(TomlReader& reader, const std::filesystem::path& fol
   if (plan.payload != Payload::file && !file.empty()) reader.fail("file", "has a meaning only with payload = \"file\"");
   if (reader.has("request") && !plan.endpoint.is_in())
     reader.fail("request", "is for IN streams; an OUT entry asks for what it sends (size)");
+  if (!plan.explicit_start && !plan.endpoint.is_in() && plan.payload == Payload::pattern)
+    reader.fail("start",
+                "the pattern carries the frame in which it moves, which is not known with \"zero\": use payload = "
+                "\"mod63\" or \"zeros\", or an explicit start");
   if (plan.size.kind == SizePlan::Kind::feedback && plan.endpoint.is_in())
     reader.fail("size_from", "is for OUT streams");
   if (plan.synchronous && reader.has("depth") && plan.depth != 1)

@@ -35,7 +35,7 @@ struct SizePlan {
     fixed,     ///< `bytes`; 0 = all that the endpoint can carry
     list,      ///< `list`, again and again
     rate,      ///< samples of `sample_bytes` at `sample_rate` per second, spread by the remainder method
-    feedback,  ///< samples of `sample_bytes`, as many as the feedback stream `source` asks for
+    feedback,  ///< samples of `sample_bytes`, as many as the feedback stream `source` asks for; first at `sample_rate`
   };
   Kind kind = Kind::fixed;
   std::uint32_t bytes = 0;
