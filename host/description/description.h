@@ -64,6 +64,8 @@ struct EndpointAtSpeed {
   std::uint16_t size = 0;  ///< SIZE register: bytes per service interval (bulk: per packet), 0 = all it can carry
   std::uint8_t feedback_period = 0;  ///< log2 of the (micro)frames over which feedback is measured, 0 … 15
 
+  FeedbackFormat feedback_format = FeedbackFormat::q10_14;
+
   friend bool operator==(const EndpointAtSpeed&, const EndpointAtSpeed&) = default;
 };
 
@@ -81,8 +83,7 @@ struct Endpoint {
   std::optional<Audio> audio;
   Function function = Function::none;
   SizeMode size_mode = SizeMode::fixed;
-  std::uint8_t sample_bytes = 0;  ///< SAMPLE_BYTES register
-  FeedbackFormat feedback_format = FeedbackFormat::q10_14;
+  std::uint8_t sample_bytes = 0;       ///< SAMPLE_BYTES register
   std::uint8_t engine = 0;             ///< given or assigned; unique among endpoints active together in one direction
   std::vector<RawDescriptors> before;  ///< in front of the endpoint descriptor
   std::vector<RawDescriptors> after;   ///< behind it
@@ -118,7 +119,7 @@ struct Rule {
   std::uint16_t index = 0, index_mask = 0;
   Action action = Action::stall;
   std::uint8_t store_register = 0;  ///< register to which a store also writes, 0 = none
-  std::string data;                 ///< key of Description::data: the bytes answered or stored into; empty = none
+  std::string data = {};            ///< key of Description::data: the bytes answered or stored into; empty = none
 
   friend bool operator==(const Rule&, const Rule&) = default;
 };

@@ -82,6 +82,11 @@ EndpointConfig endpoint_config(const EndpointDescriptor& endpoint, Speed speed);
 /// bInterval as log2 of (micro)frames, 0 … 15, by the same rule.
 std::uint8_t interval_log2(TransferType type, std::uint8_t interval, Speed speed);
 
+/// What is wrong with a packet size or bInterval, and what is legal; empty = nothing
+/// [5.6.3, 5.6.4, 5.7.3, 5.7.4, 5.8.3, table 9-14].
+std::string packet_size_problem(TransferType type, Speed speed, unsigned max_packet, unsigned transactions);
+std::string interval_problem(TransferType type, Speed speed, unsigned interval);
+
 /// Endpoints of one alternate setting, in order; an error if the configuration can't be walked or has no such setting.
 tl::expected<std::vector<EndpointConfig>, DescriptorError> setting_endpoints(
     std::span<const std::uint8_t> configuration, std::uint8_t interface, std::uint8_t alternate, Speed speed);
