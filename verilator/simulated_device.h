@@ -1,6 +1,7 @@
 // isochio: the Verilated device behind a Link. Hides the Verilated class, so that no other file is compiled against it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -17,7 +18,16 @@ struct DeviceOptions {
   std::string wave_path;                ///< FST file; empty = none. Uses the slower build with tracing
 };
 
+/// A Link with what only a simulation can do to a device.
+class SimulatedLink : public bus::Link {
+ public:
+  /// The device's remote wake-up pin, for one clock, at the next clock.
+  virtual void pulse_remote_wakeup() = 0;
+  /// The transceiver raises RxError with byte `byte` (0 = PID) of the next packet sent.
+  virtual void inject_rx_error(std::size_t byte) = 0;
+};
+
 /// Throws std::runtime_error if the wave file can't be opened or the image is too long.
-std::unique_ptr<bus::Link> make_simulated_device(const DeviceOptions& options);
+std::unique_ptr<SimulatedLink> make_simulated_device(const DeviceOptions& options);
 
 }  // namespace isochio::verilated

@@ -54,7 +54,8 @@ class Link {
   /// received whole (now() may then be later than `until`) and only the observer sees it.
   virtual void advance(BusTime until) = 0;
 
-  /// Sends one packet, first SYNC bit at now(); returns after its EOP. `bytes` from PID to CRC, 1 … 1027 bytes (more is
+  /// Sends one packet, first SYNC bit at now() (a few clocks later if the receiver at the other end could not keep a
+  /// packet so close to the last one apart); returns after its EOP. `bytes` from PID to CRC, 1 … 1027 bytes (more is
   /// an oversized packet and allowed up to 4096). `long_eop` for a high-speed SOF (40 bits) [7.1.13.2].
   virtual Packet send(std::span<const std::uint8_t> bytes, bool long_eop = false) = 0;
 
@@ -66,7 +67,8 @@ class Link {
   /// Drives a line state from now on: se0 = reset, k = resume or chirp, j = idle/suspend (FS), as the host's
   /// transceiver would.
   virtual void drive(LineState state) = 0;
-  /// Stops driving: idle for the current speed.
+  /// Stops driving: idle for the current speed, that is SE0 at high speed, J by the device's pull-up at full speed. A
+  /// suspended high-speed port goes to set_speed(full) and release(), so that the device finds J after its 3 ms.
   virtual void release() = 0;
   /// Waits until the device drives `state` (chirp K, remote wake-up) or `until`; true if seen, now() is then that
   /// moment.
@@ -80,7 +82,7 @@ class Link {
 
   /// Vbus and pull-up: a device that is not attached does not see anything and does not answer.
   virtual void set_attached(bool attached) = 0;
-  virtual bool device_present() const = 0;  ///< a full-speed pull-up is seen
+  virtual bool device_present() const = 0;  ///< its pull-up or, at high speed, its terminations are seen
 
   virtual void set_observer(PacketObserver* observer) = 0;
 
