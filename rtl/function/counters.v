@@ -1,0 +1,261 @@
+// isochio: all counters of docs/registers.md in one block RAM of 512 words, brought up to date one addition at a time.
+//
+// Address: {side, engine, index}: side 0 the general counters (index = register - 0x010), 1 IN, 2 OUT (index = register - 8).
+// An addition takes 3 clocks (choose, read, write), one begins at each. Events wait in a queue of eight and a sink's job in its outputs, which
+// no bus outruns; only during a clear (512 clocks) a ninth event is not counted. rdata_o is valid 1 clock after read_i.
+`default_nettype none
+
+module counters #(
+    // log2 of the engines of a direction, 1 ... 3.
+    parameter ENGINE_BITS = 3
+) (
+    input  wire                   clk_i,
+    input  wire                   rst_i,
+    input  wire                   clear_i,
+    // Events.
+    input  wire                   event_i,
+    input  wire [            3:0] kind_i,
+    input  wire                   endpoint_i,       // the endpoint number is not 0: engine_i is concerned
+    input  wire [ENGINE_BITS-1:0] engine_i,
+    input  wire [           10:0] length_i,
+    input  wire [            3:0] status_i,
+    input  wire                   discard_i,
+    // The sink's jobs.
+    input  wire                   job_i,
+    input  wire [ENGINE_BITS-1:0] job_engine_i,
+    input  wire [            1:0] job_packets_i,
+    input  wire [           12:0] job_bytes_i,
+    input  wire [            1:0] job_zero_length_i,
+    input  wire [           31:0] job_lost_i,
+    input  wire [            1:0] job_duplicate_i,
+    input  wire [            1:0] job_reordered_i,
+    input  wire [            1:0] job_corrupt_i,
+    input  wire [            1:0] job_mistimed_i,
+    input  wire [            1:0] job_truncated_i,
+    input  wire [           31:0] job_bad_sequence_i,
+    input  wire [           26:0] job_bad_i,
+    input  wire                   dropped_i,        // the loopback buffer dropped an interval of dropped_engine_i
+    input  wire [ENGINE_BITS-1:0] dropped_engine_i,
+    // Registers.
+    input  wire                   read_i,
+    input  wire [            8:0] address_i,
+    output wire [           31:0] rdata_o,
+    output wire                   busy_o
+);
+  localparam ENGINES = 1 << ENGINE_BITS;
+  localparam [3:0] SOF = 4'd0, SOF_MISSED = 4'd1, DATA_IN = 4'd3, DATA_OUT = 4'd4, ERROR = 4'd6, LINE = 4'd7, TOKEN_OTHER = 4'd8;
+  localparam [3:0] STATUS_SEQUENCE = 4'd8, LINE_RESET = 4'd1, LINE_SUSPEND = 4'd4;
+
+  // Bits of todo_q, one addition each. The two general counters of an event are in first_q and second_q.
+  localparam FIRST = 0, SECOND = 1, IN_PACKETS = 2, IN_BYTES = 3, IN_ZERO_LENGTH = 4, IN_DUPLICATE = 5, OUT_SEQUENCE_ERRORS = 6,
+      DISCARDED = 7, OUT_OVERFLOW = 8, JOB = 9, TODO = 20;
+
+  reg [31:0] counter_q[0:511];
+  reg [31:0] read_q;
+  reg clearing_q;
+  reg [8:0] clear_at_q;
+
+  function [2:0] three(input [ENGINE_BITS-1:0] engine);
+    begin
+      three = 3'd0;
+      three[ENGINE_BITS-1:0] = engine;
+    end
+  endfunction
+
+  // ---- events that count, in the order they came; the queue is passed by when nothing waits
+  reg [22:0] event_q[0:7];
+  reg [3:0] event_in_q, event_out_q;
+  wire waiting = event_in_q != event_out_q;
+  wire full = event_in_q == {!event_out_q[3], event_out_q[2:0]};
+  wire counts = event_i && (kind_i == SOF || kind_i == SOF_MISSED || kind_i == TOKEN_OTHER || (kind_i == DATA_IN && endpoint_i) ||
+      ((kind_i == DATA_OUT || kind_i == ERROR) && status_i != 4'd0 && status_i <= STATUS_SEQUENCE) ||
+      (kind_i == LINE && (status_i == LINE_RESET || status_i == LINE_SUSPEND)));
+  wire [22:0] arriving = {kind_i, status_i, endpoint_i, three(engine_i), length_i};
+
+  always @(posedge clk_i) if (counts && !full) event_q[event_in_q[2:0]] <= arriving;
+
+  function [3:0] error_counter(input [3:0] error);
+    case (error)
+      4'd1: error_counter = 4'd3;      // CRC5
+      4'd2: error_counter = 4'd4;      // CRC16
+      4'd3: error_counter = 4'd5;      // PID
+      4'd4: error_counter = 4'd6;      // RX_ERROR
+      4'd5: error_counter = 4'd7;      // TRUNCATED
+      4'd6: error_counter = 4'd8;      // OVERSIZED
+      4'd7: error_counter = 4'd9;      // TIMEOUT
+      default: error_counter = 4'd11;  // SEQUENCE
+    endcase
+  endfunction
+
+  // ---- what is to be added
+  reg [TODO-1:0] todo_q;
+  reg [3:0] first_q, second_q;
+  reg [2:0] event_engine_q, job_engine_q, dropped_engine_q;
+  reg [10:0] length_q;
+  reg [ENGINES-1:0] bad_seen_q;  // FIRST_BAD is taken
+
+  reg chosen_q, writing_q;
+  wire choose = todo_q != {TODO{1'b0}} && !clearing_q && !(chosen_q && read_i);
+  wire load = (waiting || counts) && todo_q[OUT_SEQUENCE_ERRORS:FIRST] == 7'd0;
+
+  // Intermediate values, used within one clock only: assigned with "=", hence the waiver.
+  // verilator lint_off BLKSEQ
+  reg [22:0] head;
+  reg [3:0] kind, status;
+
+  always @(posedge clk_i) begin
+    if (rst_i || clear_i) begin
+      event_in_q  <= 4'd0;
+      event_out_q <= 4'd0;
+      todo_q      <= {TODO{1'b0}};
+      bad_seen_q  <= {ENGINES{1'b0}};
+    end else begin
+      if (counts && !full && (waiting || !load)) event_in_q <= event_in_q + 4'd1;
+      if (choose) todo_q <= todo_q & (todo_q - 1'b1);
+      if (load) begin
+        if (waiting) event_out_q <= event_out_q + 4'd1;
+        head   = waiting ? event_q[event_out_q[2:0]] : arriving;
+        kind   = head[22:19];
+        status = head[18:15];
+        event_engine_q  <= head[13:11];
+        length_q        <= head[10:0];
+        second_q        <= 4'd2;  // SOF_UNEXPECTED
+        todo_q[FIRST]   <= kind != DATA_IN || status == 4'd2;
+        todo_q[SECOND]  <= kind == SOF && status == 4'd1;
+        if (kind == DATA_IN) begin
+          todo_q[IN_PACKETS]     <= 1'b1;
+          todo_q[IN_BYTES]       <= head[10:0] != 11'd0;
+          todo_q[IN_ZERO_LENGTH] <= head[10:0] == 11'd0;
+          todo_q[IN_DUPLICATE]   <= status == 4'd1;
+        end
+        todo_q[OUT_SEQUENCE_ERRORS] <= (kind == DATA_OUT || kind == ERROR) && status == STATUS_SEQUENCE && head[14];
+        case (kind)
+          SOF: first_q <= 4'd0;
+          SOF_MISSED: first_q <= 4'd1;
+          TOKEN_OTHER: first_q <= 4'd10;
+          DATA_IN: first_q <= 4'd13;  // IN_EMPTY
+          LINE: first_q <= status == LINE_RESET ? 4'd14 : 4'd15;
+          default: first_q <= error_counter(status);
+        endcase
+      end
+      if (discard_i) todo_q[DISCARDED] <= 1'b1;
+      if (dropped_i) begin
+        todo_q[OUT_OVERFLOW] <= 1'b1;
+        dropped_engine_q     <= three(dropped_engine_i);
+      end
+      if (job_i) begin
+        job_engine_q <= three(job_engine_i);
+        todo_q[TODO-1:JOB] <= {job_truncated_i != 2'd0, {2{job_corrupt_i != 2'd0 && !bad_seen_q[job_engine_i]}},
+                               job_mistimed_i != 2'd0, job_corrupt_i != 2'd0, job_reordered_i != 2'd0, job_duplicate_i != 2'd0,
+                               job_lost_i != 32'd0, job_zero_length_i != 2'd0, job_bytes_i != 13'd0, 1'b1};
+        if (job_corrupt_i != 2'd0) bad_seen_q[job_engine_i] <= 1'b1;
+      end
+    end
+  end
+
+  // ---- additions: choose, read, write
+  reg [8:0] address_q, write_at_q;
+  reg [31:0] addend_q, write_addend_q;
+  reg set_q, write_set_q;
+  wire read = chosen_q && !read_i;
+
+  always @(posedge clk_i) begin
+    if (rst_i || clear_i) begin
+      chosen_q  <= 1'b0;
+      writing_q <= 1'b0;
+    end else begin
+      if (choose || read) chosen_q <= choose;
+      if (read || writing_q) writing_q <= read;
+    end
+    if (choose) begin
+      set_q    <= 1'b0;
+      addend_q <= 32'd1;
+      if (todo_q[FIRST]) begin
+        address_q <= {5'd0, first_q};
+      end else if (todo_q[SECOND]) begin
+        address_q <= {5'd0, second_q};
+      end else if (todo_q[IN_PACKETS]) begin
+        address_q <= {2'd1, event_engine_q, 4'd0};
+      end else if (todo_q[IN_BYTES]) begin
+        address_q <= {2'd1, event_engine_q, 4'd1};
+        addend_q  <= {21'd0, length_q};
+      end else if (todo_q[IN_ZERO_LENGTH]) begin
+        address_q <= {2'd1, event_engine_q, 4'd2};
+      end else if (todo_q[IN_DUPLICATE]) begin
+        address_q <= {2'd1, event_engine_q, 4'd4};
+      end else if (todo_q[OUT_SEQUENCE_ERRORS]) begin
+        address_q <= {2'd2, event_engine_q, 4'd8};
+      end else if (todo_q[DISCARDED]) begin
+        address_q <= {5'd0, 4'd12};
+      end else if (todo_q[OUT_OVERFLOW]) begin
+        address_q <= {2'd2, dropped_engine_q, 4'd9};
+      end else begin
+        address_q[8:4] <= {2'd2, job_engine_q};
+        if (todo_q[JOB]) begin
+          address_q[3:0] <= 4'd0;
+          addend_q       <= {30'd0, job_packets_i};
+        end else if (todo_q[JOB+1]) begin
+          address_q[3:0] <= 4'd1;
+          addend_q       <= {19'd0, job_bytes_i};
+        end else if (todo_q[JOB+2]) begin
+          address_q[3:0] <= 4'd2;
+          addend_q       <= {30'd0, job_zero_length_i};
+        end else if (todo_q[JOB+3]) begin
+          address_q[3:0] <= 4'd3;
+          addend_q       <= job_lost_i;
+        end else if (todo_q[JOB+4]) begin
+          address_q[3:0] <= 4'd4;
+          addend_q       <= {30'd0, job_duplicate_i};
+        end else if (todo_q[JOB+5]) begin
+          address_q[3:0] <= 4'd5;
+          addend_q       <= {30'd0, job_reordered_i};
+        end else if (todo_q[JOB+6]) begin
+          address_q[3:0] <= 4'd6;
+          addend_q       <= {30'd0, job_corrupt_i};
+        end else if (todo_q[JOB+7]) begin
+          address_q[3:0] <= 4'd7;
+          addend_q       <= {30'd0, job_mistimed_i};
+        end else if (todo_q[JOB+8]) begin
+          address_q[3:0] <= 4'd10;
+          addend_q       <= job_bad_sequence_i;
+          set_q          <= 1'b1;
+        end else if (todo_q[JOB+9]) begin
+          address_q[3:0] <= 4'd11;
+          addend_q       <= {5'b10000, job_bad_i};
+          set_q          <= 1'b1;
+        end else begin
+          address_q[3:0] <= 4'd12;
+          addend_q       <= {30'd0, job_truncated_i};
+        end
+      end
+    end
+    if (read) begin
+      write_at_q     <= address_q;
+      write_addend_q <= addend_q;
+      write_set_q    <= set_q;
+    end
+  end
+
+  always @(posedge clk_i) begin
+    if (rst_i || clear_i) begin
+      clearing_q <= 1'b1;
+      clear_at_q <= 9'd0;
+    end else if (clearing_q) begin
+      clearing_q <= clear_at_q != 9'd511;
+      clear_at_q <= clear_at_q + 9'd1;
+    end
+  end
+
+  wire [8:0] read_at = read_i ? address_i : address_q;
+  wire [8:0] write_at = clearing_q ? clear_at_q : write_at_q;
+  wire [31:0] written = clearing_q ? 32'd0 : write_set_q ? write_addend_q : read_q + write_addend_q;
+  always @(posedge clk_i) begin
+    if (clearing_q || writing_q) counter_q[write_at] <= written;
+    if (read_i || read) read_q <= counter_q[read_at];
+  end
+
+  assign rdata_o = read_q;
+  assign busy_o = todo_q != {TODO{1'b0}} || waiting || chosen_q || writing_q || clearing_q;
+endmodule
+
+`default_nettype wire
