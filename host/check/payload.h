@@ -26,6 +26,9 @@ inline constexpr std::size_t prbs_least_bytes = 12;  ///< from here on a packet 
 void make_packet(Pattern pattern, std::uint32_t seed, std::uint32_t sequence, usb::FrameTime at,
                  std::span<std::uint8_t> packet);
 
+/// Is the CRC32 of this PRBS packet good? True for packets too short to carry one.
+bool prbs_intact(std::span<const std::uint8_t> packet);
+
 class PatternGenerator {
  public:
   explicit PatternGenerator(Pattern pattern = Pattern::prbs, std::uint32_t seed = default_seed)

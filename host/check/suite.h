@@ -33,6 +33,9 @@ struct SuiteOptions {
   bus::Duration fs_response_limit{260};
   /// IN entries with less than they asked for: ok, or short_packet, or either [driverkit-facts 2.4].
   enum class ShortPacket : std::uint8_t { either, ok, short_packet } short_packet = ShortPacket::either;
+  /// Share of a (micro)frame that periodic transfers may take; 0: the specification's 90 (full speed) and 80 (high
+  /// speed) [5.6.4], 100: not checked.
+  std::uint32_t periodic_percent = 0;
   bool frame_timing = true, wire_timing = true, payload = true, pid_sequence = true, status = true, device_log = true;
 };
 
@@ -53,9 +56,11 @@ class Suite final : public bus::PacketObserver, public controller::RequestObserv
   /// Gets the packets too (a capture): one Link has one observer.
   void also_show(bus::PacketObserver* observer);
 
+  /// The LOG_MASK in force: kinds that the device does not log are not looked for.
+  void device_log_mask(std::uint32_t kinds);
   /// What the device recorded, as read by LOG (12-byte entries, in order, in any number of pieces)…
   void device_log(std::span<const std::uint8_t> entries);
-  /// … LOG_LOST, when it is read …
+  /// … LOG_LOST, best before the entries that it concerns: from then on gaps in the log are taken as they come …
   void device_log_lost(std::uint32_t events);
   /// … and an engine's counters: the registers FUNCTION … TRUNCATED (21 numbers) from its base on, read after the last
   /// packet. They cover what moved since on_endpoints or restart() for that endpoint.
@@ -69,6 +74,8 @@ class Suite final : public bus::PacketObserver, public controller::RequestObserv
   const SofStatistics& sof() const;
   /// One for each isochronous or bulk endpoint seen or watched, ordered by address.
   std::vector<StreamStatistics> streams() const;
+  /// Entries of the device's log found on the wire.
+  std::uint64_t log_entries_matched() const;
   /// Completion latency of all streams.
   const Histogram& latency() const;
 

@@ -1,0 +1,344 @@
+// isochio: joins the checkers: one reading of the wire, one book of services, one reporter.
+#include "check/suite.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "check/bandwidth_check.h"
+#include "check/device_log.h"
+#include "check/frame_timing.h"
+#include "check/pid_sequence.h"
+#include "check/service_book.h"
+#include "check/status_check.h"
+#include "check/wire.h"
+#include "check/wire_timing.h"
+
+namespace isochio::check {
+namespace {
+
+using controller::Status;
+
+std::size_t slot_of(usb::EndpointAddress e) { return e.number() + (e.is_in() ? 16U : 0U); }
+
+/// Where entry `index` begins in its request's data: the sum of the requests before it. Entries end in order, so the
+/// sum is kept.
+struct EntryOffset {
+  std::uint64_t request = 0;
+  std::size_t index = 0, offset = 0;
+
+  std::size_t of(const controller::IsochRequest& r, std::size_t wanted) {
+    if (request != r.id || index > wanted) {
+      request = r.id;
+      index = offset = 0;
+    }
+    for (; index < wanted; ++index) offset += r.entries[index].request;
+    return offset;
+  }
+};
+
+bool same_kind(const usb::EndpointConfig& a, const usb::EndpointConfig& b) {
+  return a.type == b.type && a.max_packet == b.max_packet && a.transactions == b.transactions &&
+         a.interval == b.interval;
+}
+
+/// What is known of one endpoint.
+struct Stream {
+  StreamOptions options;
+  usb::EndpointConfig config;
+  EntryOffset offset;
+  bool configured = false, used = false;
+  StreamStatistics statistics;
+  std::optional<PatternChecker> pattern;
+  PayloadStatistics from_device;  ///< OUT: what the device's sink found
+  std::vector<const controller::IsochRequest*> in_flight;
+};
+
+bool did_move(Status status) {
+  return status != Status::missed && status != Status::aborted && status != Status::no_device &&
+         status != Status::pending;
+}
+
+/// Names request and entry of a violation that was seen on the wire, if one in flight asked for that (micro)frame.
+class Annotator final : public ViolationSink {
+ public:
+  Annotator(ViolationSink& sink, std::array<Stream, 32>& streams, const usb::Speed& speed)
+      : sink_(sink), streams_(streams), speed_(speed) {}
+
+  void report(const Violation& violation) override {
+    const Stream& s = streams_[slot_of(violation.endpoint)];
+    if (violation.request == 0 && s.configured) {
+      for (const auto* r : s.in_flight) {
+        const ServiceWindow first = service_window(r->first_frame, 0, s.config.interval, speed_);
+        const std::uint64_t width = first.end.value - first.begin.value;
+        if (violation.at < first.begin || width == 0) continue;
+        const std::uint64_t entry = (violation.at.value - first.begin.value) / width;
+        if (entry >= r->entries.size()) continue;
+        Violation named = violation;
+        named.request = r->id;
+        named.entry = static_cast<std::int64_t>(entry);
+        sink_.report(named);
+        return;
+      }
+    }
+    sink_.report(violation);
+  }
+
+ private:
+  ViolationSink& sink_;
+  std::array<Stream, 32>& streams_;
+  const usb::Speed& speed_;
+};
+
+}  // namespace
+
+struct Suite::Parts final : WireListener {
+  Parts(const SuiteOptions& o, ViolationSink& sink)
+      : options(o),
+        annotator(sink, streams, speed),
+        reporter(annotator, o.violation_cap),
+        wire(o.first_frame),
+        wire_timing(reporter, o.fs_response_limit),
+        frame_timing(reporter),
+        bandwidth(reporter, o.periodic_percent),
+        pid_sequence(reporter),
+        packets(reporter),
+        status(reporter, o.short_packet),
+        log(reporter) {
+    wire.add(&book);
+    if (o.wire_timing) wire.add(&wire_timing);
+    if (o.frame_timing) wire.add(&frame_timing);
+    if (o.frame_timing && o.periodic_percent != 100) wire.add(&bandwidth);
+    if (o.pid_sequence) wire.add(&pid_sequence);
+    if (o.pid_sequence) wire.add(&packets);
+    if (o.device_log) wire.add(&log);
+    wire.add(this);
+    for (std::size_t i = 0; i < streams.size(); ++i)
+      streams[i].statistics.endpoint = usb::endpoint(i % 16, i < 16 ? usb::Direction::out : usb::Direction::in);
+  }
+
+  Stream& stream(usb::EndpointAddress e) { return streams[slot_of(e)]; }
+  void on_data(const Transaction& t, std::span<const std::uint8_t> bytes) override;
+  void received(const controller::IsochRequest& request, std::size_t index, ServiceWindow window, bus::BusTime at);
+  void leftovers(usb::EndpointAddress endpoint);
+
+  SuiteOptions options;
+  std::array<Stream, 32> streams;
+  usb::Speed speed = usb::Speed::full;
+  Annotator annotator;
+  Reporter reporter;
+  Wire wire;
+  ServiceBook book;
+  WireTiming wire_timing;
+  FrameTiming frame_timing;
+  BandwidthCheck bandwidth;
+  PidSequence pid_sequence;
+  PacketCheck packets;
+  StatusCheck status;
+  DeviceLog log;
+  Histogram latency;
+  std::vector<bus::PacketObserver*> others;
+};
+
+/// OUT packets of the pattern as they stand on the wire.
+void Suite::Parts::on_data(const Transaction& t, std::span<const std::uint8_t> bytes) {
+  if (t.type != usb::TransferType::isochronous || t.endpoint.is_in()) return;
+  Stream& s = stream(t.endpoint);
+  if (!s.pattern) return;
+  s.pattern->packet(bytes, {0, -1, t.endpoint, {t.at, {t.at.value + 1}}, t.end});
+}
+
+/// IN data as host software gets it.
+void Suite::Parts::received(const controller::IsochRequest& request, std::size_t index, ServiceWindow window,
+                            bus::BusTime at) {
+  Stream& s = stream(request.endpoint);
+  if (!s.pattern || !request.endpoint.is_in() || !did_move(request.entries[index].status)) return;
+  const std::size_t offset = s.offset.of(request, index);
+  const std::size_t length = std::min(request.entries[index].complete, request.entries[index].request);
+  if (offset + length > request.data.size()) return;
+  s.pattern->interval(request.data.subspan(offset, length), s.config.max_packet,
+                      {request.id, static_cast<std::int64_t>(index), request.endpoint, window, at});
+}
+
+/// All requests of the endpoint have ended: what still waits in the book, nobody asked for.
+void Suite::Parts::leftovers(usb::EndpointAddress endpoint) {
+  Service first;
+  const std::uint32_t n = book.leftover(endpoint, first);
+  if (n > 0 && options.frame_timing) frame_timing.unasked(endpoint, n, first);
+}
+
+Suite::Suite(const SuiteOptions& options, ViolationSink& sink) : parts_(std::make_unique<Parts>(options, sink)) {}
+Suite::~Suite() = default;
+
+void Suite::watch(const StreamOptions& options) {
+  Stream& s = parts_->stream(options.endpoint);
+  s.options = options;
+  s.used = true;
+  s.pattern.reset();
+  if (options.pattern != Pattern::none && parts_->options.payload)
+    s.pattern.emplace(parts_->reporter, options.pattern, options.seed);
+  parts_->frame_timing.stamped(options.endpoint, options.pattern == Pattern::prbs && parts_->options.payload);
+  parts_->frame_timing.allow_missed(options.endpoint, options.allow_missed);
+}
+
+void Suite::restart(usb::EndpointAddress endpoint) {
+  Stream& s = parts_->stream(endpoint);
+  if (s.pattern) s.pattern->restart();
+  parts_->log.restart(endpoint);
+}
+
+void Suite::also_show(bus::PacketObserver* observer) { parts_->others.push_back(observer); }
+void Suite::device_log_mask(std::uint32_t kinds) { parts_->log.mask(kinds); }
+void Suite::device_log(std::span<const std::uint8_t> entries) {
+  if (parts_->options.device_log) parts_->log.entries(entries);
+}
+void Suite::device_log_lost(std::uint32_t events) { parts_->log.lost(events); }
+std::uint64_t Suite::log_entries_matched() const { return parts_->log.matched(); }
+
+void Suite::device_counters(usb::EndpointAddress endpoint, std::span<const std::uint32_t> registers) {
+  if (!parts_->options.device_log) return;
+  parts_->wire.settle();
+  parts_->log.counters(endpoint, registers, parts_->wire.last_time(), parts_->stream(endpoint).from_device);
+}
+
+void Suite::finish(bus::BusTime) {
+  parts_->wire.settle();
+  parts_->pid_sequence.finish();
+  for (const auto& s : parts_->streams)
+    if (s.in_flight.empty()) parts_->leftovers(s.statistics.endpoint);
+}
+
+const Reporter& Suite::reporter() const { return parts_->reporter; }
+Reporter& Suite::reporter() { return parts_->reporter; }
+const SofStatistics& Suite::sof() const { return parts_->wire_timing.sof(); }
+const Histogram& Suite::latency() const { return parts_->latency; }
+
+std::vector<StreamStatistics> Suite::streams() const {
+  std::vector<StreamStatistics> all;
+  for (const auto& s : parts_->streams) {
+    if (!s.used) continue;
+    StreamStatistics out = s.statistics;
+    const FrameTiming::Counts& c = parts_->frame_timing.counts(out.endpoint);
+    out.late = c.late;
+    out.early = c.early;
+    out.missed = c.missed;
+    out.duplicate_entries = c.duplicate;
+    if (s.pattern) out.payload = s.pattern->statistics();
+    // What the host's checks and the device's sink both saw is one thing.
+    const auto larger = [](std::uint64_t& a, std::uint64_t b) { a = std::max(a, b); };
+    larger(out.payload.lost, s.from_device.lost);
+    larger(out.payload.duplicate, s.from_device.duplicate);
+    larger(out.payload.reordered, s.from_device.reordered);
+    larger(out.payload.truncated, s.from_device.truncated);
+    larger(out.payload.corrupt, s.from_device.corrupt);
+    larger(out.payload.mistimed, s.from_device.mistimed);
+    all.push_back(std::move(out));
+  }
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.endpoint < b.endpoint; });
+  return all;
+}
+
+void Suite::on_packet(const bus::Packet& packet, usb::Speed speed) {
+  parts_->speed = speed;
+  parts_->wire.packet(packet, speed);
+  for (auto* o : parts_->others) o->on_packet(packet, speed);
+}
+
+void Suite::on_line(LineEvent event, bus::BusTime at) {
+  parts_->wire.line(event, at);
+  for (auto* o : parts_->others) o->on_line(event, at);
+}
+
+void Suite::on_submit(const controller::IsochRequest& request, bus::BusTime) {
+  Stream& s = parts_->stream(request.endpoint);
+  s.used = true;
+  ++s.statistics.requests;
+  s.in_flight.push_back(&request);
+}
+
+void Suite::on_refused(const controller::IsochRequest& request, Status, bus::BusTime) {
+  Stream& s = parts_->stream(request.endpoint);
+  s.used = true;
+  ++s.statistics.refused;
+}
+
+void Suite::on_entry(const controller::IsochRequest& request, std::size_t index, bus::BusTime at) {
+  Parts& p = *parts_;
+  p.wire.settle();
+  Stream& s = p.stream(request.endpoint);
+  const controller::IsochEntry& e = request.entries[index];
+  ++s.statistics.entries;
+  s.statistics.bytes += e.complete;
+  if (e.status == Status::aborted) ++s.statistics.aborted;
+  if (did_move(e.status) && e.status != Status::ok && e.status != Status::short_packet) ++s.statistics.errors;
+  if (!s.configured) return;
+  const ServiceWindow window = service_window(request.first_frame, index, s.config.interval, p.speed);
+  const Claim claim = p.book.claim(request.endpoint, window, did_move(e.status));
+  if (p.options.frame_timing) p.frame_timing.entry(request, index, window, claim, at);
+  if (p.options.status) p.status.entry(request, index, window, claim, &s.config, p.speed, at);
+  p.received(request, index, window, at);
+}
+
+void Suite::on_complete(const controller::IsochRequest& request, Status overall, bus::BusTime due, bus::BusTime now) {
+  Parts& p = *parts_;
+  Stream& s = p.stream(request.endpoint);
+  ++s.statistics.completed;
+  const bus::Duration latency = now - due;
+  s.statistics.latency.add(latency);
+  p.latency.add(latency);
+  const bus::Duration limit = p.options.completion_latency_limit;
+  const bool bad = latency.bits < 0 || (limit.bits > 0 && latency > limit);
+  if (bad && p.reporter.count_only(Rule::completion_latency))
+    p.reporter.forward({Rule::completion_latency, request.id, -1, request.endpoint, p.wire.frame_at(now), now,
+                        latency.bits < 0 ? "a completion after its last entry"
+                                         : fmt::format("at most {} ns after the last entry", bus::to_ns(limit)),
+                        fmt::format("{} ns", bus::to_ns(latency))});
+  if (p.options.status) p.status.complete(request, overall, now);
+  std::erase(s.in_flight, &request);
+  if (s.in_flight.empty() && s.configured) p.leftovers(request.endpoint);
+}
+
+void Suite::on_bulk(const controller::BulkRequest& request, bus::BusTime, bus::BusTime end) {
+  Parts& p = *parts_;
+  p.wire.settle();
+  Stream& s = p.stream(request.endpoint);
+  s.used = true;
+  ++s.statistics.requests;
+  ++s.statistics.completed;
+  s.statistics.bytes += request.complete;
+  if (request.status == Status::aborted) ++s.statistics.aborted;
+  if (did_move(request.status) && request.status != Status::ok && request.status != Status::short_packet)
+    ++s.statistics.errors;
+  if (!s.pattern || request.complete > request.data.size()) return;
+  const usb::FrameTime at = p.wire.frame_at(end);
+  s.pattern->interval(request.data.first(request.complete), s.config.max_packet,
+                      {request.id, -1, request.endpoint, {at, at}, end});
+}
+
+void Suite::on_endpoints(std::span<const usb::EndpointConfig> endpoints, usb::Speed speed, bus::BusTime) {
+  Parts& p = *parts_;
+  p.wire.settle();
+  p.speed = speed;
+  p.wire.endpoints(endpoints);
+  p.pid_sequence.endpoints(endpoints);
+  std::array<bool, 32> now{};
+  for (const auto& e : endpoints) {
+    Stream& s = p.stream(e.address);
+    now[slot_of(e.address)] = true;
+    const bool is_new = !s.configured || !same_kind(s.config, e);
+    s.config = e;
+    s.configured = true;
+    if (e.type == usb::TransferType::isochronous) s.used = true;
+    if (!is_new) continue;
+    // The device starts such an endpoint's function anew (docs/registers.md).
+    restart(e.address);
+    p.book.forget(e.address);
+    p.frame_timing.new_endpoint(e.address);
+  }
+  for (std::size_t i = 0; i < now.size(); ++i)
+    if (!now[i]) p.streams[i].configured = false;
+}
+
+}  // namespace isochio::check
