@@ -3,6 +3,7 @@
 // same run gives the same bytes.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstdio>
 #include <memory>
@@ -43,14 +44,15 @@ class PcapngWriter final : public bus::PacketObserver {
   void section(const std::string& comment);
   std::uint32_t interface_of(usb::Speed speed);
   void enhanced_packet(std::uint32_t interface, const bus::Packet& packet);
+  void fail(const char* what);
   void flush();
 
   std::FILE* file_;
-  std::string path_, error_, pending_comment_;
+  std::string path_, error_;
+  std::vector<std::string> comments_;  ///< line events since the last packet
   std::vector<std::uint8_t> buffer_;
-  std::uint32_t interfaces_ = 0, current_ = 0;
-  usb::Speed current_speed_{};
-  bool have_interface_ = false, started_ = false;
+  std::array<std::uint32_t, 2> interface_{};  ///< by speed: interface number + 1, 0: not yet described
+  std::uint32_t interfaces_ = 0;
   std::int64_t whole_bytes_ = 0;  ///< length of the file up to the last whole buffer
   std::uint64_t packets_ = 0, lost_ = 0;
 };
