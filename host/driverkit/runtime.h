@@ -137,7 +137,6 @@ class Runtime {
   bus::BusTime from_absolute(std::uint64_t ticks) const;
 
  private:
-  friend class Core;
   std::shared_ptr<Core> core_;
   Runtime* previous_;
 };

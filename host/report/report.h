@@ -40,8 +40,9 @@ struct RunResult {
   std::vector<check::StreamStatistics> streams;
   check::Histogram latency;  ///< completion latency over all streams
   check::SofStatistics sof;
-  std::uint64_t bytes_compared = 0;                                    ///< of loopback and --payload comparison
-  std::array<std::uint64_t, check::rule_count> violations{};           ///< by rule
+  std::uint64_t bytes_compared = 0;                           ///< of loopback and --payload comparison
+  std::array<bool, check::group_count> skipped{};             ///< groups of checks that the scenario turned off
+  std::array<std::uint64_t, check::rule_count> violations{};  ///< by rule
   std::array<std::uint64_t, check::rule_count> violations_reported{};  ///< of them, those listed
   Perf perf;
 

@@ -1,0 +1,206 @@
+// isochio: the JSON report (docs/report.schema.json). Violations are written as they come, results behind them.
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "report/report.h"
+
+namespace isochio::report {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Nanoseconds; a bit time is 25/12 ns, so three decimals keep it apart from its neighbours. Whole numbers as integers.
+Json ns(double bits) {
+  const double thousandths = std::round(bits * 25000.0 / 12.0);
+  if (std::fmod(thousandths, 1000.0) == 0.0) return static_cast<std::int64_t>(thousandths / 1000.0);
+  return thousandths / 1000.0;
+}
+Json ns(bus::Duration d) { return ns(static_cast<double>(d.bits)); }
+
+Json latency(const check::Histogram& h, bool classes) {
+  Json j;
+  j["count"] = h.count();
+  j["min_ns"] = ns(h.min());
+  j["mean_ns"] = ns(h.mean_bits());
+  j["p50_ns"] = ns(h.percentile(50));
+  j["p90_ns"] = ns(h.percentile(90));
+  j["p99_ns"] = ns(h.percentile(99));
+  j["p999_ns"] = ns(h.percentile(99.9));
+  j["max_ns"] = ns(h.max());
+  if (!classes) return j;
+  j["histogram"] = Json::array();
+  for (std::size_t i = 0; i < check::Histogram::classes; ++i)
+    if (h.class_count(i) > 0)
+      j["histogram"].push_back({{"up_to_ns", ns(check::Histogram::upper_bound(i))}, {"count", h.class_count(i)}});
+  return j;
+}
+
+std::string endpoint_name(usb::EndpointAddress endpoint) { return fmt::format("0x{:02x}", endpoint.value); }
+
+Json stream(const check::StreamStatistics& s) {
+  return {{"endpoint", endpoint_name(s.endpoint)},
+          {"requests", s.requests},
+          {"refused", s.refused},
+          {"completed", s.completed},
+          {"entries", s.entries},
+          {"bytes", s.bytes},
+          {"late", s.late},
+          {"early", s.early},
+          {"missed", s.missed},
+          {"twice", s.duplicate_entries},
+          {"aborted", s.aborted},
+          {"errors", s.errors},
+          {"packets", s.payload.packets},
+          {"zero_length", s.payload.zero_length},
+          {"packet_bytes", s.payload.bytes},
+          {"lost", s.payload.lost},
+          {"corrupt", s.payload.corrupt},
+          {"duplicate", s.payload.duplicate},
+          {"reordered", s.payload.reordered},
+          {"truncated", s.payload.truncated},
+          {"mistimed", s.payload.mistimed},
+          {"latency", latency(s.latency, false)}};
+}
+
+Json violation(const check::Violation& v) {
+  Json j;
+  j["rule"] = check::to_string(v.rule);
+  j["group"] = check::to_string(check::group_of(v.rule));
+  j["request"] = v.request == 0 ? Json(nullptr) : Json(v.request);
+  j["entry"] = v.entry < 0 ? Json(nullptr) : Json(v.entry);
+  j["endpoint"] = v.endpoint.number() == 0 ? Json(nullptr) : Json(endpoint_name(v.endpoint));
+  j["frame"] = v.at.frame();
+  j["microframe"] = v.at.microframe();
+  j["time_ns"] = bus::to_ns(v.time);
+  j["expected"] = v.expected;
+  j["seen"] = v.seen;
+  return j;
+}
+
+void sums(Json& j, const RunResult& r) {
+  check::StreamStatistics sum;
+  for (const auto& s : r.streams) {
+    sum.requests += s.requests;
+    sum.refused += s.refused;
+    sum.entries += s.entries;
+    sum.bytes += s.bytes;
+    sum.late += s.late;
+    sum.early += s.early;
+    sum.missed += s.missed;
+    sum.payload.lost += s.payload.lost;
+    sum.payload.corrupt += s.payload.corrupt;
+    sum.payload.duplicate += s.payload.duplicate;
+    sum.payload.reordered += s.payload.reordered;
+    sum.payload.truncated += s.payload.truncated;
+    sum.payload.mistimed += s.payload.mistimed;
+  }
+  j["requests"] = sum.requests;
+  j["refused"] = sum.refused;
+  j["entries"] = sum.entries;
+  j["bytes"] = sum.bytes;
+  j["lost"] = sum.payload.lost;
+  j["corrupt"] = sum.payload.corrupt;
+  j["duplicate"] = sum.payload.duplicate;
+  j["reordered"] = sum.payload.reordered;
+  j["truncated"] = sum.payload.truncated;
+  j["mistimed"] = sum.payload.mistimed;
+  j["late"] = sum.late;
+  j["early"] = sum.early;
+  j["missed"] = sum.missed;
+}
+
+Json counts(const RunResult& r) {
+  Json j = Json::object();
+  for (std::size_t i = 0; i < r.violations.size(); ++i)
+    if (r.violations[i] > 0)
+      j[check::to_string(static_cast<check::Rule>(i))] = {{"count", r.violations[i]},
+                                                          {"listed", r.violations_reported[i]}};
+  return j;
+}
+
+Json results(const RunResult& r) {
+  Json j;
+  j["violation_counts"] = counts(r);
+  j["scenario"] = r.scenario;
+  j["seed"] = r.seed;
+  j["speed"] = usb::to_string(r.speed);
+  j["frames"] = r.frames;
+  j["verdict"] = to_string(r.verdict);
+  j["error"] = r.error.empty() ? Json(nullptr) : Json(r.error);
+  sums(j, r);
+  j["bytes_compared"] = r.bytes_compared;
+  j["latency"] = latency(r.latency, true);
+  j["sof"] = {{"count", r.sof.count},
+              {"intervals", r.sof.intervals},
+              {"min", ns(r.sof.min)},
+              {"max", ns(r.sof.max)},
+              {"jitter", ns(r.sof.jitter)}};
+  j["streams"] = Json::array();
+  for (const auto& s : r.streams) j["streams"].push_back(stream(s));
+  j["perf"] = {{"clocks", r.perf.clocks},
+               {"clocks_evaluated", r.perf.clocks_evaluated},
+               {"bus_seconds", r.perf.bus_seconds},
+               {"wall_seconds", r.perf.wall_seconds},
+               {"realtime_ratio", r.perf.realtime_ratio()}};
+  return j;
+}
+
+std::string dump(const Json& j, int indent) { return j.dump(indent, ' ', false, Json::error_handler_t::replace); }
+
+}  // namespace
+
+JsonReport::JsonReport(std::FILE* file, std::string path, std::string part)
+    : file_(file), path_(std::move(path)), part_(std::move(part)) {}
+
+tl::expected<std::unique_ptr<JsonReport>, std::string> JsonReport::create(const std::string& path) {
+  const std::string part = path + ".part";
+  std::FILE* file = std::fopen(part.c_str(), "wb");
+  if (file == nullptr)
+    return tl::unexpected(fmt::format("{}: the report can't be opened: {}", path, std::strerror(errno)));
+  std::unique_ptr<JsonReport> report(new JsonReport(file, path, part));
+  report->write("{\n  \"format\": \"isochio-report-1\",\n  \"violations\": [");
+  return report;
+}
+
+JsonReport::~JsonReport() {
+  if (file_ == nullptr) return;
+  RunResult result;
+  result.error = "the run ended before its results were known";
+  (void)finish(result);
+}
+
+void JsonReport::write(const std::string& text) {
+  if (file_ == nullptr || !error_.empty()) return;
+  if (std::fwrite(text.data(), 1, text.size(), file_) != text.size())
+    error_ = fmt::format("{}: the report can't be written: {}", path_, std::strerror(errno));
+}
+
+void JsonReport::report(const check::Violation& v) {
+  write((first_ ? "\n    " : ",\n    ") + dump(violation(v), -1));
+  first_ = false;
+}
+
+tl::expected<void, std::string> JsonReport::finish(const RunResult& result) {
+  if (file_ == nullptr) return tl::unexpected(path_ + ": the report is finished already");
+  // The results' text without its opening brace goes on behind the list.
+  write((first_ ? "]," : "\n  ],") + dump(results(result), 2).substr(1) + "\n");
+  return close();
+}
+
+tl::expected<void, std::string> JsonReport::close() {
+  const bool closed = std::fclose(file_) == 0;
+  file_ = nullptr;
+  if (error_.empty() && !closed)
+    error_ = fmt::format("{}: the report can't be written: {}", path_, std::strerror(errno));
+  if (error_.empty() && std::rename(part_.c_str(), path_.c_str()) != 0)
+    error_ = fmt::format("{}: the report can't be renamed into place: {}", path_, std::strerror(errno));
+  if (error_.empty()) return {};
+  std::remove(part_.c_str());
+  return tl::unexpected(error_);
+}
+
+}  // namespace isochio::report

@@ -1,0 +1,68 @@
+// isochio: what belongs to the result itself.
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "report/report.h"
+
+namespace isochio::report {
+
+const char* to_string(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::passed:
+      return "passed";
+    case Verdict::failed:
+      return "failed";
+    case Verdict::error:
+      return "error";
+  }
+  return "?";
+}
+
+std::uint64_t RunResult::violation_total() const {
+  std::uint64_t sum = 0;
+  for (const auto n : violations) sum += n;
+  return sum;
+}
+
+std::uint64_t RunResult::violation_count(check::Group group) const {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < violations.size(); ++i)
+    if (check::group_of(static_cast<check::Rule>(i)) == group) sum += violations[i];
+  return sum;
+}
+
+void RunResult::conclude(const check::Reporter& reporter) {
+  for (std::size_t i = 0; i < violations.size(); ++i) {
+    violations[i] = reporter.count(static_cast<check::Rule>(i));
+    violations_reported[i] = reporter.reported(static_cast<check::Rule>(i));
+  }
+  verdict = !error.empty() ? Verdict::error : violation_total() > 0 ? Verdict::failed : Verdict::passed;
+}
+
+void ViolationTee::report(const check::Violation& violation) {
+  std::size_t& count = kept_counts_[static_cast<std::size_t>(check::group_of(violation.rule))];
+  if (count < keep_) {
+    ++count;
+    kept_.push_back(violation);
+  }
+  for (auto* sink : sinks_) sink->report(violation);
+}
+
+tl::expected<void, std::string> write_file(const std::string& path, const std::string& text) {
+  const std::string part = path + ".part";
+  const auto failed = [&](const char* what) {
+    auto error = tl::unexpected(fmt::format("{}: can't be {}: {}", path, what, std::strerror(errno)));
+    std::remove(part.c_str());
+    return error;
+  };
+  std::FILE* file = std::fopen(part.c_str(), "wb");
+  if (file == nullptr) return failed("opened");
+  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  if (std::fclose(file) != 0 || !written) return failed("written");
+  if (std::rename(part.c_str(), path.c_str()) != 0) return failed("renamed into place");
+  return {};
+}
+
+}  // namespace isochio::report
