@@ -58,20 +58,20 @@ class SimHost final : public Host {
 
   // Beyond Host: what only a simulated controller offers.
 
-  /// Stops SOFs and lets the bus go idle; the device suspends 3 ms later [7.1.7.6]. Requests in flight wait;
-  /// isochronous entries whose time passes are missed.
+  /// Stops SOFs and lets the bus go idle; the device suspends 3 ms later [7.1.7.6]. Requests in flight wait; isochronous
+  /// entries whose time passes are missed. A control transfer that is under way ends with not_ready.
   void suspend();
   /// Signals resume for 20 ms, then runs SOFs again and waits 10 ms of recovery [7.1.7.7]. Blocks in bus time.
   void resume();
   bool suspended() const;
-  /// The device signalled remote wake-up since the last suspend(); the host has then resumed by itself.
-  bool woken() const;
+  /// The device has signalled remote wake-up since the last suspend(). The caller then has to resume() [7.1.7.7].
+  bool wake_requested() const;
 
   const HostCounters& counters() const;
 
  private:
-  class Controller;
-  std::unique_ptr<Controller> controller_;
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
 };
 
 }  // namespace isochio::controller

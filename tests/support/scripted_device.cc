@@ -90,7 +90,8 @@ void ScriptedDevice::set_attached(bool attached) {
 
 void ScriptedDevice::drive(LineState state) {
   if (in_reset_ && driven_ && *driven_ != LineState::se0) chirp_states_.push_back(now_ - driven_since_);
-  if (state == LineState::se0 && !in_reset_) {
+  const bool ends_resume = driven_ == LineState::k && !in_reset_;
+  if (state == LineState::se0 && !in_reset_ && !ends_resume) {
     in_reset_ = true;
     reset_begin_ = now_;
     chirp_states_.clear();
