@@ -125,7 +125,7 @@ class Page {
     row("configuration",
         fmt::format(
             "{}{}, {} bytes at full speed{}", d_.configuration_value,
-            d_.configuration_name == 0 ? "" : " " + text_of(d_.configuration_name, "?"),
+            d_.configuration_name == 0 ? "" : fmt::format(" {}", text_of(d_.configuration_name, "?")),
             configuration_descriptor(d_, Speed::full).size(),
             d_.speeds.high ? fmt::format(", {} at high speed", configuration_descriptor(d_, Speed::high).size()) : ""));
     row("sample clock", fmt::format("{} Hz", d_.sample_rate));
@@ -136,14 +136,14 @@ class Page {
   void interface(const AlternateSetting& first) {
     out_ += fmt::format("\nInterface {}  {}{}\n", first.interface,
                         class_text(first.class_code, first.subclass, first.protocol),
-                        first.name == 0 ? "" : "  " + text_of(first.name, "?"));
+                        first.name == 0 ? "" : fmt::format("  {}", text_of(first.name, "?")));
     Columns table({"alternate", "endpoint", "type", "full speed", "high speed", "function", "engine"});
     if (!d_.speeds.high) table = Columns({"alternate", "endpoint", "type", "full speed", "function", "engine"});
     for (const AlternateSetting& setting : d_.settings) {
       if (setting.interface != first.interface) continue;
       std::string alternate = fmt::format("{}", setting.alternate);
-      if (!(setting.speeds == d_.speeds)) alternate += " (" + detail::speeds_name(setting.speeds) + ")";
-      if (setting.name != first.name) alternate += " " + text_of(setting.name, "");
+      if (!(setting.speeds == d_.speeds)) alternate += fmt::format(" ({})", detail::speeds_name(setting.speeds));
+      if (setting.name != first.name) alternate += fmt::format(" {}", text_of(setting.name, ""));
       if (setting.endpoints.empty()) table.add({alternate, "none"});
       for (const Endpoint& endpoint : setting.endpoints) {
         std::vector<std::string> row{alternate, detail::address_name(endpoint.address), kind(endpoint),
