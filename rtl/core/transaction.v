@@ -125,6 +125,7 @@ module transaction (
   reg        extra_q;
   // The OUT data packet.
   reg accept_q, sequence_good_q, final_q, room_q;
+  reg [1:0] ctl_kind_q;
   reg [10:0] left_q;
   reg [ 3:0] judged_q;
   reg [ 1:0] position_q;
@@ -422,6 +423,7 @@ module transaction (
       taken = pid_good_i && is_data;
       sequence_good_q <= 1'b1;
       room_q <= out_room_i;
+      ctl_kind_q <= ctl_out_kind_i;
       left_q <= max_packet;
       if (control) begin
         left_q <= token_pid_q == PID_SETUP ? 11'd8 : 11'd64;
@@ -506,8 +508,8 @@ module transaction (
         strobe_q[S_SETUP_DONE] <= 1'b1;
         answer(PID_ACK);
       end
-    end else if (ctl_out_kind_i == 2'd0) answer(PID_NAK);
-    else if (ctl_out_kind_i == 2'd2) answer(PID_STALL);
+    end else if (ctl_kind_q == 2'd0) answer(PID_NAK);
+    else if (ctl_kind_q == 2'd2) answer(PID_STALL);
     else begin
       if (accept_q) strobe_q[S_CTL_OUT_DONE] <= 1'b1;
       else event_status_q <= BAD_TOGGLE;
