@@ -3,12 +3,12 @@
 #                    INCLUDE rtl rtl/core … [FLAGS --trace-fst …])
 # All that Verilator writes is compiled as one source file, so that the compiler sees the whole model and no list of
 # generated files has to be known when CMake runs. Changed Verilog is found by the dependency file that Verilator writes.
+include_guard(GLOBAL)
 find_program(ISOCHIO_VERILATOR verilator REQUIRED)
 execute_process(COMMAND ${ISOCHIO_VERILATOR} --getenv VERILATOR_ROOT OUTPUT_VARIABLE ISOCHIO_VERILATOR_ROOT
                 OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
 find_package(ZLIB REQUIRED)
 find_package(Threads REQUIRED)
-set(isochio_verilate_script ${CMAKE_CURRENT_LIST_DIR}/join_verilated.cmake)
 
 # The runtime that every model needs.
 add_library(isochio_verilated_runtime STATIC ${ISOCHIO_VERILATOR_ROOT}/include/verilated.cpp
@@ -21,6 +21,7 @@ target_compile_options(isochio_verilated_runtime PRIVATE -w)
 target_link_libraries(isochio_verilated_runtime PUBLIC ZLIB::ZLIB Threads::Threads)
 
 function(isochio_verilate)
+  set(isochio_verilate_script ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/join_verilated.cmake)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;PREFIX;TOP;SOURCE" "INCLUDE;FLAGS")
   set(directory ${CMAKE_CURRENT_BINARY_DIR}/${arg_NAME})
   set(joined ${directory}/${arg_PREFIX}_joined.cpp)

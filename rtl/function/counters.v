@@ -1,7 +1,7 @@
 // isochio: all counters of docs/registers.md in one block RAM of 512 words, brought up to date one addition at a time.
 //
 // Address: {side, engine, index}: side 0 the general counters (index = register - 0x010), 1 IN, 2 OUT (index = register - 8).
-// An addition takes 3 clocks (choose, read, write), one begins at each. Events wait in a queue of eight and a sink's job in its outputs, which
+// An addition takes 3 clocks (choose, read, write), one begins at every other. Events wait in a queue of eight and a sink's job in its outputs, which
 // no bus outruns; only during a clear (512 clocks) a ninth event is not counted. rdata_o is valid 1 clock after read_i.
 `default_nettype none
 
@@ -92,10 +92,11 @@ module counters #(
   reg [3:0] first_q, second_q;
   reg [2:0] event_engine_q, job_engine_q, dropped_engine_q;
   reg [10:0] length_q;
+  reg [3:0] discards_q;
   reg [ENGINES-1:0] bad_seen_q;  // FIRST_BAD is taken
 
   reg chosen_q, writing_q;
-  wire choose = todo_q != {TODO{1'b0}} && !clearing_q && !(chosen_q && read_i);
+  wire choose = todo_q != {TODO{1'b0}} && !clearing_q && !chosen_q;  // the last one is written before this one reads
   wire load = (waiting || counts) && todo_q[OUT_SEQUENCE_ERRORS:FIRST] == 7'd0;
 
   // Intermediate values, used within one clock only: assigned with "=", hence the waiver.
@@ -138,7 +139,10 @@ module counters #(
           default: first_q <= error_counter(status);
         endcase
       end
-      if (discard_i) todo_q[DISCARDED] <= 1'b1;
+      if (discard_i) begin  // of several engines at successive clocks, for all we know
+        todo_q[DISCARDED] <= 1'b1;
+        discards_q        <= todo_q[DISCARDED] && !(choose && todo_q[DISCARDED-1:0] == 7'd0) ? discards_q + 4'd1 : 4'd1;
+      end
       if (dropped_i) begin
         todo_q[OUT_OVERFLOW] <= 1'b1;
         dropped_engine_q     <= three(dropped_engine_i);
@@ -187,6 +191,7 @@ module counters #(
         address_q <= {2'd2, event_engine_q, 4'd8};
       end else if (todo_q[DISCARDED]) begin
         address_q <= {5'd0, 4'd12};
+        addend_q  <= {28'd0, discards_q};
       end else if (todo_q[OUT_OVERFLOW]) begin
         address_q <= {2'd2, dropped_engine_q, 4'd9};
       end else begin

@@ -107,6 +107,7 @@ void Bench::setup(bool in, unsigned engine, const Row& row) {
 
 void Bench::write(unsigned number, std::uint32_t value) {
   Vfunction& m = *model_;
+  settle();
   m.reg_addr_i = static_cast<std::uint16_t>(number);
   m.reg_wdata_i = value;
   m.reg_we_i = 1;

@@ -110,7 +110,7 @@ TEST_CASE("the feedback value is the device's samples per host frame, in the row
     double unit;  // samples per frame = value / unit
   };
   for (const Case& c : {Case{false, 0, 6, 3, 16384.0}, Case{true, 1, 7, 4, 65536.0 / 8}, Case{true, 0, 7, 3, 16384.0},
-                        Case{false, 1, 6, 4, 65536.0 * 8}})
+                        Case{false, 1, 6, 4, 65536.0 / 8}})
     for (const int ppm : {0, 100, -500}) {
       CAPTURE(c.high_speed);
       CAPTURE(c.format);
