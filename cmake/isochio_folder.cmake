@@ -6,7 +6,8 @@ function(isochio_folder name)
   if(sources)
     add_library(${target} STATIC ${sources})
     set(scope PUBLIC)
-    target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
+    target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+                           $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)  # wrong alarms of GCC 12 about std::string
   else()
     add_library(${target} INTERFACE)
     set(scope INTERFACE)

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <fstream>
 #include <sstream>
@@ -62,7 +63,7 @@ void read_common(TomlReader& reader, Plan& plan) {
   plan.name = reader.text("name", plan.endpoint.is_in() ? "in" : "out");
   plan.interface = static_cast<std::uint8_t>(reader.integer("interface", 0, 0, 7));
   plan.alternate = static_cast<std::uint8_t>(reader.integer("alternate", 1, 0, 15));
-  plan.payload = static_cast<Payload>(reader.choice("payload", 0, payload_words));
+  plan.payload = static_cast<Payload>(reader.choice("payload", static_cast<std::size_t>(plan.payload), payload_words));
   plan.source = reader.text("source", "");
   if (plan.payload == Payload::loopback && !plan.endpoint.is_in())
     reader.fail("payload",
@@ -112,7 +113,9 @@ BulkStreamPlan read_bulk(TomlReader& reader) {
   plan.bytes = static_cast<std::uint32_t>(reader.integer("bytes", 512, 1, 65'536));
   plan.depth = static_cast<std::uint32_t>(reader.integer("depth", 2, 1, 64));
   if (plan.payload == Payload::file || plan.payload == Payload::feedback)
-    reader.fail("payload", "must be \"pattern\", \"zeros\", \"mod63\" or \"loopback\" for a bulk stream");
+    reader.fail("payload", "must be \"mod63\", \"zeros\", \"pattern\" (IN) or \"loopback\" (IN) for a bulk stream");
+  if (plan.payload == Payload::pattern && !plan.endpoint.is_in())
+    reader.fail("payload", "the pattern carries the frame in which it moves, which a bulk packet does not know before");
   reader.finish();
   return plan;
 }
@@ -150,16 +153,28 @@ void read_controller(TomlReader& reader, controller::SimHostOptions& options) {
   reader.finish();
 }
 
-void read_driverkit(TomlReader& reader, DriverKitOptions& options) {
-  options.short_is_underrun = reader.flag("short_is_underrun", options.short_is_underrun);
-  options.overall_accumulates = reader.flag("overall_accumulates", options.overall_accumulates);
+void read_driverkit(TomlReader& reader, driverkit::RuntimeOptions& options) {
+  using namespace driverkit;
+  const auto choose = [&]<typename T>(const char* key, T& value, std::initializer_list<const char*> words) {
+    value = static_cast<T>(reader.choice(key, static_cast<std::size_t>(value), {words.begin(), words.size()}));
+  };
+  choose("short_in", options.short_in, {"success", "underrun"});
+  choose("missed_entry", options.missed_entry, {"not_sent", "overrun"});
+  choose("wire_errors", options.wire_errors, {"not_responding", "detailed"});
+  choose("overall_status", options.overall_status, {"accumulated", "overrun_on_short", "always_overrun"});
+  choose("explicit_on_continuous", options.explicit_on_continuous, {"accepted", "bad_argument"});
+  choose("sync_out_on_queue", options.sync_out_on_queue, {"completes", "hangs"});
+  options.max_entries = static_cast<std::uint32_t>(reader.integer("max_entries", options.max_entries, 1, 100'000));
+  options.timestamp_granularity = microseconds(reader.number("timestamp_granularity_us", 0, 0, 1e6));
+  options.dispatch_latency = microseconds(reader.number("dispatch_latency_us", 0, 0, 1e6));
   reader.finish();
 }
 
 void read_checks(TomlReader& reader, Checks& checks) {
   checks.frame_timing = reader.flag("frame_timing", checks.frame_timing);
   checks.payload = reader.flag("payload", checks.payload);
-  checks.packets = reader.flag("packets", checks.packets);
+  checks.wire_timing = reader.flag("wire_timing", checks.wire_timing);
+  checks.pid_sequence = reader.flag("pid_sequence", checks.pid_sequence);
   checks.status = reader.flag("status", checks.status);
   checks.device_log = reader.flag("device_log", checks.device_log);
   checks.completion_latency = microseconds(reader.number("completion_latency_us", 1000, 0, 1e9));
@@ -248,6 +263,9 @@ tl::expected<Scenario, InputError> parse_scenario(std::string_view text, const s
   section("registers", [&](TomlReader& sub) { read_registers(sub, scenario); });
   section("controller", [&](TomlReader& sub) { read_controller(sub, scenario.controller); });
   section("driverkit", [&](TomlReader& sub) { read_driverkit(sub, scenario.driverkit); });
+  scenario.driverkit.keep_away_frames = std::max(1U, scenario.controller.keep_away_frames);
+  scenario.driverkit.horizon_frames = scenario.controller.horizon_frames;
+  scenario.driverkit.accept_past_frames = scenario.controller.accept_past_frames;
   section("checks", [&](TomlReader& sub) { read_checks(sub, scenario.checks); });
   reader.finish();
   if (!error && scenario.streams.empty() && scenario.bulk.empty())

@@ -21,15 +21,18 @@ class Planner {
 
   tl::expected<Plan, InputError> run() {
     if (!plan_.device.speeds.at(scenario_.speed))
-      return tl::unexpected(InputError{scenario_.file.string(), 0, "speed",
-                                       fmt::format("the device {} can't run at high speed; use \"fs\"", scenario_.device)});
-    for (const auto& stream : scenario_.streams) plan_.streams.push_back(target(stream, usb::TransferType::isochronous));
+      return tl::unexpected(
+          InputError{scenario_.file.string(), 0, "speed",
+                     fmt::format("the device {} can't run at high speed; use \"fs\"", scenario_.device)});
+    for (const auto& stream : scenario_.streams)
+      plan_.streams.push_back(target(stream, usb::TransferType::isochronous));
     for (const auto& stream : scenario_.bulk) plan_.bulk.push_back(target(stream, usb::TransferType::bulk));
     if (error_) return tl::unexpected(*error_);
     join(scenario_.streams, plan_.streams);
     join(scenario_.bulk, plan_.bulk);
     check_endpoints_differ();
-    for (std::size_t i = 0; i < scenario_.streams.size(); ++i) check_isochronous(scenario_.streams[i], plan_.streams[i]);
+    for (std::size_t i = 0; i < scenario_.streams.size(); ++i)
+      check_isochronous(scenario_.streams[i], plan_.streams[i]);
     for (std::size_t i = 0; i < scenario_.streams.size(); ++i) set_up(scenario_.streams[i], plan_.streams[i]);
     for (std::size_t i = 0; i < scenario_.bulk.size(); ++i) set_up(scenario_.bulk[i], plan_.bulk[i]);
     add_registers();
@@ -51,11 +54,13 @@ class Planner {
     const char* kind = type == usb::TransferType::bulk ? "bulk" : "isochronous";
     const auto [known, added] = plan_.alternates.emplace(stream.interface, stream.alternate);
     if (!added && known->second != stream.alternate)
-      fail(stream, "alternate", fmt::format("another stream puts interface {} in setting {}", stream.interface, known->second));
+      fail(stream, "alternate",
+           fmt::format("another stream puts interface {} in setting {}", stream.interface, known->second));
     const auto* setting = plan_.device.setting(stream.interface, stream.alternate);
     if (setting == nullptr) {
-      fail(stream, "alternate", fmt::format("the device {} has no setting {} of interface {}; isochio describe {} shows what it has",
-                                            scenario_.device, stream.alternate, stream.interface, scenario_.device));
+      fail(stream, "alternate",
+           fmt::format("the device {} has no setting {} of interface {}; isochio describe {} shows what it has",
+                       scenario_.device, stream.alternate, stream.interface, scenario_.device));
       return {};
     }
     const auto fits = [&](const description::Endpoint& endpoint) {
@@ -66,9 +71,11 @@ class Planner {
     };
     const auto endpoint = std::find_if(setting->endpoints.begin(), setting->endpoints.end(), fits);
     if (endpoint == setting->endpoints.end()) {
-      fail(stream, "endpoint", fmt::format("setting {} of interface {} has no such {} endpoint at {}; isochio describe {} shows what it has",
-                                           stream.alternate, stream.interface, kind,
-                                           scenario_.speed == usb::Speed::high ? "high speed" : "full speed", scenario_.device));
+      fail(
+          stream, "endpoint",
+          fmt::format("setting {} of interface {} has no such {} endpoint at {}; isochio describe {} shows what it has",
+                      stream.alternate, stream.interface, kind,
+                      scenario_.speed == usb::Speed::high ? "high speed" : "full speed", scenario_.device));
       return {};
     }
     functions_.emplace(endpoint->address.value, endpoint->function);
@@ -82,10 +89,14 @@ class Planner {
 
   static check::Pattern pattern_of(Payload payload) {
     switch (payload) {
-      case Payload::pattern: return check::Pattern::prbs;
-      case Payload::zeros: return check::Pattern::zeros;
-      case Payload::mod63: return check::Pattern::mod63;
-      default: return check::Pattern::none;
+      case Payload::pattern:
+        return check::Pattern::prbs;
+      case Payload::zeros:
+        return check::Pattern::zeros;
+      case Payload::mod63:
+        return check::Pattern::mod63;
+      default:
+        return check::Pattern::none;
     }
   }
 
@@ -107,16 +118,21 @@ class Planner {
       };
       const auto count = std::count_if(streams.begin(), streams.end(), is_source);
       if (count != 1) {
-        fail(streams[i], "source", count == 0 ? "there is no OUT stream of the same kind that could come back"
-                                              : "there are several OUT streams; name the one that comes back");
+        fail(streams[i], "source",
+             count == 0 ? "there is no OUT stream of the same kind that could come back"
+                        : "there are several OUT streams; name the one that comes back");
         return;
       }
-      const auto source = static_cast<std::size_t>(std::find_if(streams.begin(), streams.end(), is_source) - streams.begin());
+      const auto source =
+          static_cast<std::size_t>(std::find_if(streams.begin(), streams.end(), is_source) - streams.begin());
       if (targets[source].engine != targets[i].engine)
         fail(streams[i], "endpoint",
-             fmt::format("the device joins OUT engine n to IN engine n, but endpoint 0x{:02x} is on engine {} and 0x{:02x} on engine {}",
-                         targets[source].endpoint.address.value, targets[source].engine, targets[i].endpoint.address.value,
-                         targets[i].engine));
+             fmt::format("the device joins OUT engine n to IN engine n, but endpoint 0x{:02x} is on engine {} and "
+                         "0x{:02x} on engine {}",
+                         targets[source].endpoint.address.value, targets[source].engine,
+                         targets[i].endpoint.address.value, targets[i].engine));
+      if constexpr (std::is_same_v<StreamPlan, IsochStreamPlan>)
+        if (streams[source].synchronous) fail(streams[source], "mode", "a stream that comes back must be \"async\"");
       targets[i].source = source;
       targets[source].comes_back = true;
     }
@@ -126,25 +142,30 @@ class Planner {
     std::map<std::uint8_t, int> used;
     for (std::size_t i = 0; i < plan_.streams.size(); ++i)
       if (++used[plan_.streams[i].endpoint.address.value] > 1)
-        fail(scenario_.streams[i], "endpoint", fmt::format("endpoint 0x{:02x} is used by another stream", plan_.streams[i].endpoint.address.value));
+        fail(scenario_.streams[i], "endpoint",
+             fmt::format("endpoint 0x{:02x} is used by another stream", plan_.streams[i].endpoint.address.value));
     for (std::size_t i = 0; i < plan_.bulk.size(); ++i)
       if (++used[plan_.bulk[i].endpoint.address.value] > 1)
-        fail(scenario_.bulk[i], "endpoint", fmt::format("endpoint 0x{:02x} is used by another stream", plan_.bulk[i].endpoint.address.value));
+        fail(scenario_.bulk[i], "endpoint",
+             fmt::format("endpoint 0x{:02x} is used by another stream", plan_.bulk[i].endpoint.address.value));
   }
 
   void check_isochronous(const IsochStreamPlan& stream, const StreamTarget& at) {
     const auto largest = SizeSchedule(stream.size, at.endpoint, scenario_.speed).largest();
     if (largest > at.endpoint.capacity())
-      fail(stream, "size", fmt::format("{} bytes are asked of endpoint 0x{:02x}, which carries at most {} in a service interval; "
-                                       "choose another alternate setting",
-                                       largest, at.endpoint.address.value, at.endpoint.capacity()));
+      fail(stream, "size",
+           fmt::format("{} bytes are asked of endpoint 0x{:02x}, which carries at most {} in a service interval; "
+                       "choose another alternate setting",
+                       largest, at.endpoint.address.value, at.endpoint.capacity()));
     if (stream.request_bytes > at.endpoint.capacity())
-      fail(stream, "request", fmt::format("endpoint 0x{:02x} carries at most {} bytes in a service interval",
-                                          at.endpoint.address.value, at.endpoint.capacity()));
+      fail(stream, "request",
+           fmt::format("endpoint 0x{:02x} carries at most {} bytes in a service interval", at.endpoint.address.value,
+                       at.endpoint.capacity()));
     const std::uint32_t units = scenario_.speed == usb::Speed::high ? 8 : 1;
     if (stream.frames_per_request * units % at.endpoint.interval != 0)
-      fail(stream, "frames_per_request", fmt::format("endpoint 0x{:02x} is served every {} frames; use a multiple of that",
-                                                     at.endpoint.address.value, at.endpoint.interval / units));
+      fail(stream, "frames_per_request",
+           fmt::format("endpoint 0x{:02x} is served every {} frames; use a multiple of that", at.endpoint.address.value,
+                       at.endpoint.interval / units));
   }
 
   template <typename StreamPlan>
@@ -153,8 +174,16 @@ class Planner {
     if (!plan_.device.test_requests) {
       const auto has = functions_.at(at.endpoint.address.value);
       if (has != wanted)
-        fail(stream, "payload", fmt::format("the device {} has no test requests, and endpoint 0x{:02x} of it does something else",
-                                            scenario_.device, at.endpoint.address.value));
+        fail(stream, "payload",
+             fmt::format("the device {} has no test requests, and endpoint 0x{:02x} of it does something else",
+                         scenario_.device, at.endpoint.address.value));
+      if constexpr (std::is_same_v<StreamPlan, IsochStreamPlan>) {
+        const bool as_it_does = stream.size.kind == SizePlan::Kind::fixed && stream.size.bytes == 0;
+        if (stream.endpoint.is_in() && !as_it_does)
+          fail(stream, "size",
+               fmt::format("the device {} has no test requests: what it sends stands in its description",
+                           scenario_.device));
+      }
       return;
     }
     const auto base = at.endpoint.address.is_in() ? reg::in_engine(at.engine) : reg::out_engine(at.engine);
@@ -164,7 +193,8 @@ class Planner {
     write(reg::function, static_cast<std::uint32_t>(wanted));
     if (at.pattern == check::Pattern::prbs) write(reg::seed, at.seed);
     if constexpr (std::is_same_v<StreamPlan, IsochStreamPlan>) {
-      const bool sends_own = at.endpoint.address.is_in() && wanted != Function::loopback && wanted != Function::feedback;
+      const bool sends_own =
+          at.endpoint.address.is_in() && wanted != Function::loopback && wanted != Function::feedback;
       if (sends_own) set_size(stream, at, write);
     }
   }
@@ -173,12 +203,18 @@ class Planner {
   static Function function(const StreamPlan& stream, const StreamTarget& at) {
     if (at.comes_back) return Function::loopback;
     switch (stream.payload) {
-      case Payload::pattern: return Function::pattern;
-      case Payload::zeros: return Function::zeros;
-      case Payload::mod63: return Function::mod63;
-      case Payload::loopback: return Function::loopback;
-      case Payload::feedback: return Function::feedback;
-      case Payload::file: return Function::none;
+      case Payload::pattern:
+        return Function::pattern;
+      case Payload::zeros:
+        return Function::zeros;
+      case Payload::mod63:
+        return Function::mod63;
+      case Payload::loopback:
+        return Function::loopback;
+      case Payload::feedback:
+        return Function::feedback;
+      case Payload::file:
+        return Function::none;
     }
     return Function::none;
   }
@@ -194,7 +230,8 @@ class Planner {
     } else if (stream.size.kind == SizePlan::Kind::rate) {
       write(reg::sample_bytes, stream.size.sample_bytes);
       if (sample_rate_ && *sample_rate_ != stream.size.sample_rate)
-        fail(stream, "sample_rate", fmt::format("the device has one sample clock, and another stream sets it to {}", *sample_rate_));
+        fail(stream, "sample_rate",
+             fmt::format("the device has one sample clock, and another stream sets it to {}", *sample_rate_));
       sample_rate_ = stream.size.sample_rate;
       plan_.registers.emplace_back(reg::sample_rate, stream.size.sample_rate);
     }
@@ -203,7 +240,8 @@ class Planner {
   void add_registers() {
     if (scenario_.registers.empty()) return;
     if (!plan_.device.test_requests && !error_)
-      error_ = InputError{scenario_.file.string(), 0, "registers", fmt::format("the device {} has no test requests", scenario_.device)};
+      error_ = InputError{scenario_.file.string(), 0, "registers",
+                          fmt::format("the device {} has no test requests", scenario_.device)};
     plan_.registers.insert(plan_.registers.end(), scenario_.registers.begin(), scenario_.registers.end());
   }
 

@@ -23,7 +23,7 @@ constexpr std::uint16_t in_engine(unsigned n) { return static_cast<std::uint16_t
 constexpr std::uint16_t out_engine(unsigned n) { return static_cast<std::uint16_t>(0x200 + 0x20 * n); }
 constexpr std::uint16_t size_list(unsigned n) { return static_cast<std::uint16_t>(0x300 + 0x10 * n); }
 inline constexpr std::uint16_t function = 0, seed = 1, size_mode = 2, size = 3, sample_bytes = 4, list_length = 5;
-inline constexpr std::uint16_t first_result = 8, result_count = 13;
+inline constexpr std::uint16_t engine_registers = 21;  ///< FUNCTION … TRUNCATED
 }  // namespace reg
 
 }  // namespace isochio::scenario

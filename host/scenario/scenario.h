@@ -14,6 +14,7 @@
 #include "bus/bus_time.h"
 #include "controller/sim_host_options.h"
 #include "description/input_error.h"
+#include "driverkit/runtime.h"
 #include "usb/types.h"
 
 namespace isochio::scenario {
@@ -74,7 +75,7 @@ struct BulkStreamPlan {
   std::string name;
   std::uint8_t interface = 0, alternate = 1;
   EndpointChoice endpoint;
-  Payload payload = Payload::pattern;
+  Payload payload = Payload::mod63;
   std::uint32_t bytes = 512;  ///< of a request
   std::uint32_t depth = 2;    ///< requests in flight
   std::string source;
@@ -82,15 +83,9 @@ struct BulkStreamPlan {
   int line = 0;
 };
 
-/// The unsettled points of driverkit-facts section 7.
-struct DriverKitOptions {
-  bool short_is_underrun = false;   ///< status of an IN entry that came short: kIOReturnUnderrun, not Success
-  bool overall_accumulates = true;  ///< the overall status takes up the worst entry's
-};
-
 /// Which checkers judge the run, and their limits.
 struct Checks {
-  bool frame_timing = true, payload = true, packets = true, status = true, device_log = true;
+  bool frame_timing = true, wire_timing = true, payload = true, pid_sequence = true, status = true, device_log = true;
   bus::Duration completion_latency = 1000 * bus::microsecond;  ///< most from the last entry's end to the callback
 };
 
@@ -104,7 +99,7 @@ struct Scenario {
   std::vector<BulkStreamPlan> bulk;
   std::map<std::uint16_t, std::uint32_t> registers;  ///< written before the streams start
   controller::SimHostOptions controller;
-  DriverKitOptions driverkit;
+  driverkit::RuntimeOptions driverkit;  ///< keep-away, horizon and past frames as in `controller`
   Checks checks;
   std::filesystem::path file;  ///< where it came from
 };

@@ -1,0 +1,98 @@
+// isochio: one isochronous stream of a run, written as drivers write it: several IsochIO requests in flight, a frame
+// cursor, and the refill in the completion [driverkit-facts 4]. A synchronous stream calls IsochIO without completion
+// from a queue of its own.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "check/payload.h"
+#include "driverkit/runtime.h"
+#include "scenario/loop.h"
+#include "scenario/plan.h"
+#include "scenario/request_ids.h"
+#include "scenario/size_schedule.h"
+
+namespace isochio::scenario {
+
+/// What the streams of a run share. All outlive the streams.
+struct StreamContext {
+  driverkit::Runtime& runtime;
+  const RequestIds& ids;
+  check::Reporter& reporter;
+  usb::Speed speed{};
+  std::uint64_t frames = 0;  ///< length of a stream
+};
+
+class IsochStream {
+ public:
+  /// `loop`: of a loopback pair, else null. The file is opened here.
+  IsochStream(StreamContext& context, const IsochStreamPlan& plan, const StreamTarget& target, Loop* loop);
+  ~IsochStream();
+  IsochStream(const IsochStream&) = delete;
+  IsochStream& operator=(const IsochStream&) = delete;
+
+  /// IN feedback: called with each value.
+  void on_feedback(std::function<void(FeedbackValue)> follow) { follow_ = std::move(follow); }
+  void set_feedback(FeedbackValue value) { schedule_.set_feedback(value); }
+
+  /// The interface is open and in its alternate setting.
+  void start(IOUSBHostInterface* interface);
+  /// Submits nothing more.
+  void stop() { stopping_ = true; }
+  /// Nothing is in flight and nothing more will come.
+  bool finished() const { return in_flight_ == 0 && (stopping_ || !error_.empty() || exhausted_); }
+  /// Why the stream could not go on; empty otherwise.
+  const std::string& error() const { return error_; }
+  std::uint64_t frames_done() const { return frames_done_; }
+  std::uint64_t completions() const { return completions_; }
+
+ private:
+  struct Slot {
+    OSSharedPtr<IOBufferMemoryDescriptor> data, list;
+    OSSharedPtr<OSAction> action;
+    std::span<std::uint8_t> bytes;
+    std::span<IOUSBIsochronousFrame> entries;
+    std::uint32_t frames = 0;
+    std::uint64_t id = 0, first_frame = 0;
+  };
+
+  std::uint32_t units_per_frame() const { return context_.speed == usb::Speed::high ? 8 : 1; }
+  std::uint64_t aligned(std::uint64_t frame) const;
+  std::uint64_t next_frame_with_lead() const;
+  bool at_end() const;
+  bool make_slot(Slot& slot);
+  void fill(Slot& slot);
+  void fill_entry(IOUSBIsochronousFrame& entry, std::span<std::uint8_t> bytes, usb::FrameTime at);
+  void refill(Slot& slot);
+  bool submit(Slot& slot, OSAction* completion);
+  void submitted(Slot& slot);
+  void completed(Slot& slot, IOReturn status);
+  void look_at(const Slot& slot);
+  void take_feedback(std::span<const std::uint8_t> bytes, const check::PacketPlace& place);
+  void run_synchronous();
+  void fail(const char* what, IOReturn code);
+
+  StreamContext& context_;
+  const IsochStreamPlan& plan_;
+  const StreamTarget& target_;
+  Loop* loop_;
+  SizeSchedule schedule_;
+  check::PatternGenerator generator_;
+  std::FILE* file_ = nullptr;
+  std::function<void(FeedbackValue)> follow_;
+  OSSharedPtr<IOUSBHostInterface> interface_;
+  OSSharedPtr<IOUSBHostPipe> pipe_;
+  OSSharedPtr<IODispatchQueue> queue_;
+  std::vector<Slot> slots_;
+  std::uint64_t cursor_ = 0, frames_planned_ = 0, frames_done_ = 0, completions_ = 0;
+  std::uint32_t in_flight_ = 0;
+  std::uint64_t feedback_values_ = 0;
+  bool stopping_ = false, exhausted_ = false, file_ended_ = false;
+  std::string error_;
+};
+
+}  // namespace isochio::scenario

@@ -1,0 +1,458 @@
+#include "scenario/run.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "bus/observer_list.h"
+#include "capture/pcapng.h"
+#include "check/suite.h"
+#include "controller/sim_host.h"
+#include "scenario/bulk_stream.h"
+#include "scenario/catalogue.h"
+#include "scenario/device_access.h"
+#include "scenario/isoch_stream.h"
+#include "scenario/plan.h"
+#include "scenario/register_names.h"
+
+namespace isochio::scenario {
+namespace {
+
+/// Log and counters are looked at in two windows, at the start and at the end: the log holds a few thousand events, and
+/// reading it all the time would be traffic of its own.
+constexpr std::uint64_t log_window_frames = 40;
+/// Without any completion for this long, a run is stuck.
+constexpr std::uint64_t stuck_frames = 2000;
+constexpr bus::Duration slice = 8 * bus::frame;  // between two looks at progress and interruption
+
+using Clock = std::chrono::steady_clock;
+using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
+
+check::SuiteOptions suite_options(const Scenario& scenario) {
+  check::SuiteOptions options;
+  options.first_frame = scenario.controller.first_frame;
+  options.completion_latency_limit = scenario.checks.completion_latency;
+  options.frame_timing = scenario.checks.frame_timing;
+  options.wire_timing = scenario.checks.wire_timing;
+  options.payload = scenario.checks.payload;
+  options.pid_sequence = scenario.checks.pid_sequence;
+  options.status = scenario.checks.status;
+  options.device_log = scenario.checks.device_log;
+  return options;
+}
+
+/// Everything of one run, in the order in which it is built up and taken down.
+class Run {
+ public:
+  Run(const Scenario& scenario, const RunOptions& options, Plan plan)
+      : scenario_(scenario), options_(options), plan_(std::move(plan)), suite_(suite_options(scenario), tee_) {}
+
+  tl::expected<void, RunError> open_outputs();
+  tl::expected<void, RunError> connect();
+  RunOutcome run();
+
+ private:
+  tl::expected<void, std::string> configure();
+  tl::expected<void, std::string> set_up_device();
+  void make_streams();
+  tl::expected<void, std::string> stream_until_done();
+  void start_streams();
+  bool streams_finished() const;
+  void end_streams();
+  std::string stream_error() const;
+  tl::expected<void, std::string> read_log();
+  tl::expected<void, std::string> log_windows();
+  tl::expected<void, std::string> read_counters();
+  void compare_payload();
+  void show_progress();
+  bool interrupted() const { return options_.interrupted != nullptr && options_.interrupted->load(); }
+  std::uint64_t completions() const;
+  std::uint64_t elapsed_frames() const { return host_->frame_number() - start_frame_; }
+
+  const Scenario& scenario_;
+  const RunOptions& options_;
+  Plan plan_;
+  report::ViolationTee tee_;
+  check::Suite suite_;
+  std::unique_ptr<report::JsonReport> json_;
+  std::unique_ptr<capture::PcapngWriter> capture_;
+  File received_{nullptr, std::fclose};
+  std::string received_path_;
+  std::unique_ptr<bus::Link> link_;
+  std::unique_ptr<controller::SimHost> host_;
+  RequestIds ids_;
+  std::unique_ptr<driverkit::Runtime> runtime_;
+  std::unique_ptr<DeviceAccess> access_;
+  std::unique_ptr<StreamContext> context_;
+  std::vector<std::unique_ptr<Loop>> loops_;
+  std::vector<std::unique_ptr<IsochStream>> streams_;
+  std::vector<std::unique_ptr<BulkStream>> bulk_;
+  std::uint64_t start_frame_ = 0;
+  enum class Log : std::uint8_t { first_window, between, last_window } log_ = Log::first_window;
+  report::RunResult result_;
+  Clock::time_point began_ = Clock::now();
+};
+
+tl::expected<void, RunError> Run::open_outputs() {
+  const auto failed = [](std::string message) {
+    return tl::unexpected(RunError{RunError::Kind::input, std::move(message)});
+  };
+  if (!options_.json.empty()) {
+    auto json = report::JsonReport::create(options_.json);
+    if (!json) return failed(json.error());
+    json_ = std::move(*json);
+    tee_.add(json_.get());
+  }
+  if (!options_.capture.empty()) {
+    auto capture = capture::PcapngWriter::create(options_.capture,
+                                                 {fmt::format("isochio {} seed {}", scenario_.name, scenario_.seed)});
+    if (!capture) return failed(capture.error());
+    capture_ = std::move(*capture);
+    suite_.also_show(capture_.get());
+  }
+  if (!options_.payload.empty()) {
+    received_path_ = options_.received;
+    if (received_path_.empty()) {
+      received_.reset(std::tmpfile());
+    } else {
+      received_.reset(std::fopen(received_path_.c_str(), "wb+"));
+    }
+    if (!received_)
+      return failed(fmt::format("{}: can't be written", received_path_.empty() ? "a temporary file" : received_path_));
+  }
+  return {};
+}
+
+tl::expected<void, RunError> Run::connect() {
+  try {
+    link_ =
+        options_.make_link({plan_.image, scenario_.speed == usb::Speed::full, options_.idle_skipping, options_.wave});
+  } catch (const std::exception& problem) {
+    return tl::unexpected(RunError{RunError::Kind::target, problem.what()});
+  }
+  link_->set_observer(&suite_);
+  host_ = std::make_unique<controller::SimHost>(*link_, scenario_.controller);
+  host_->add_observer(&suite_);
+  host_->add_observer(&ids_);
+  return {};
+}
+
+RunOutcome Run::run() {
+  result_.scenario = scenario_.name;
+  result_.seed = scenario_.seed;
+  result_.speed = scenario_.speed;
+  result_.frames = scenario_.frames;
+  result_.repeat_command = options_.repeat_command;
+
+  auto done = configure();
+  if (done) done = stream_until_done();
+  if (done) done = read_log();
+  if (done) done = read_counters();
+  if (!done) result_.error = done.error();
+  for (const auto& loop : loops_)
+    if (loop) loop->finish();
+  suite_.finish(host_->now());
+  compare_payload();
+
+  result_.streams = suite_.streams();
+  result_.latency = suite_.latency();
+  result_.sof = suite_.sof();
+  const auto clocks = link_->clocks();
+  result_.perf = {clocks.elapsed, clocks.evaluated, bus::to_seconds(host_->now() - bus::BusTime{}),
+                  std::chrono::duration<double>(Clock::now() - began_).count()};
+  streams_.clear();
+  bulk_.clear();
+  runtime_.reset();
+  if (capture_) {
+    const auto closed = capture_->finish();
+    if (!closed && result_.error.empty()) result_.error = closed.error();
+  }
+  result_.conclude(suite_.reporter());
+  if (json_) {
+    const auto closed = json_->finish(result_);
+    if (!closed) result_.error = closed.error();
+    if (!closed) result_.verdict = report::Verdict::error;
+  }
+  return {result_, tee_.kept()};
+}
+
+tl::expected<void, std::string> Run::configure() {
+  const auto enumerated = host_->enumerate();
+  if (!enumerated) return tl::unexpected("the device did not enumerate: " + enumerated.error());
+  if (host_->speed() != scenario_.speed)
+    return tl::unexpected(fmt::format("the device came up at {}, the scenario asks for {}",
+                                      usb::to_string(host_->speed()), usb::to_string(scenario_.speed)));
+  auto options = scenario_.driverkit;
+  options.observer = &suite_;
+  runtime_ = std::make_unique<driverkit::Runtime>(*host_, std::move(options));
+  const auto check = [](const char* what, kern_return_t code) -> tl::expected<void, std::string> {
+    if (code == kIOReturnSuccess) return {};
+    return tl::unexpected(fmt::format("{} failed with 0x{:08x}", what, static_cast<std::uint32_t>(code)));
+  };
+  auto done = check("Open of the device", runtime_->device()->Open(runtime_->client(), 0, 0));
+  if (done) done = check("SetConfiguration", runtime_->configure());
+  for (const auto& [number, alternate] : plan_.alternates) {
+    if (!done) return done;
+    auto* interface = runtime_->interface(number);
+    if (interface == nullptr) return tl::unexpected(fmt::format("the device has no interface {}", number));
+    done = check("Open of the interface", interface->Open(runtime_->client(), 0, nullptr));
+    if (done) done = check("SelectAlternateSetting", interface->SelectAlternateSetting(alternate));
+  }
+  if (done) done = set_up_device();
+  return done;
+}
+
+tl::expected<void, std::string> Run::set_up_device() {
+  if (!plan_.device.test_requests) return {};
+  access_ = std::make_unique<DeviceAccess>(*runtime_, *plan_.device.test_requests);
+  for (const auto& [number, value] : plan_.registers)
+    if (const auto done = access_->write(number, value); !done) return done;
+  const auto control = reg::control_restart | reg::control_clear_counters | reg::control_clear_log |
+                       (scenario_.checks.device_log ? reg::control_log_enabled : 0U);
+  if (const auto done = access_->write(reg::control, control); !done) return done;
+  for (const auto* targets : {&plan_.streams, &plan_.bulk})
+    for (const auto& target : *targets) suite_.restart(target.endpoint.address);
+  return {};
+}
+
+void Run::make_streams() {
+  context_ = std::make_unique<StreamContext>(
+      StreamContext{*runtime_, ids_, suite_.reporter(), scenario_.speed, scenario_.frames});
+  std::vector<Loop*> isoch_loops(plan_.streams.size()), bulk_loops(plan_.bulk.size());
+  const auto join = [&](const std::vector<StreamTarget>& targets, std::vector<Loop*>& loops, auto bytes_in_flight,
+                        std::FILE* received) {
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+      if (!targets[i].source) continue;
+      // What is in the requests in flight, in the device, and a margin for what comes late.
+      const auto capacity = 2 * bytes_in_flight(*targets[i].source) + (std::size_t{1} << 17U);
+      loops_.push_back(std::make_unique<Loop>(suite_.reporter(), capacity, received));
+      loops[i] = loops[*targets[i].source] = loops_.back().get();
+    }
+  };
+  join(
+      plan_.streams, isoch_loops,
+      [&](std::size_t i) {
+        const std::size_t intervals =
+            (scenario_.speed == usb::Speed::high ? 8 : 1) * scenario_.streams[i].frames_per_request;
+        return intervals / plan_.streams[i].endpoint.interval * plan_.streams[i].endpoint.capacity() *
+               scenario_.streams[i].depth;
+      },
+      received_.get());
+  join(
+      plan_.bulk, bulk_loops,
+      [&](std::size_t i) { return std::size_t{scenario_.bulk[i].bytes} * scenario_.bulk[i].depth; }, nullptr);
+
+  for (std::size_t i = 0; i < plan_.streams.size(); ++i) {
+    const auto& target = plan_.streams[i];
+    suite_.watch({target.endpoint.address, target.pattern, target.seed});
+    streams_.push_back(std::make_unique<IsochStream>(*context_, scenario_.streams[i], target, isoch_loops[i]));
+  }
+  for (std::size_t i = 0; i < plan_.bulk.size(); ++i) {
+    const auto& target = plan_.bulk[i];
+    suite_.watch({target.endpoint.address, target.pattern, target.seed});
+    bulk_.push_back(std::make_unique<BulkStream>(*context_, scenario_.bulk[i], target, bulk_loops[i]));
+  }
+  for (std::size_t i = 0; i < streams_.size(); ++i)
+    for (std::size_t j = 0; j < streams_.size(); ++j)
+      if (scenario_.streams[j].size.kind == SizePlan::Kind::feedback &&
+          scenario_.streams[j].size.source == scenario_.streams[i].name)
+        streams_[i]->on_feedback(
+            [follower = streams_[j].get()](FeedbackValue value) { follower->set_feedback(value); });
+}
+
+void Run::start_streams() {
+  start_frame_ = host_->frame_number();
+  for (std::size_t i = 0; i < streams_.size(); ++i)
+    streams_[i]->start(runtime_->interface(scenario_.streams[i].interface));
+  for (std::size_t i = 0; i < bulk_.size(); ++i) bulk_[i]->start(runtime_->interface(scenario_.bulk[i].interface));
+}
+
+bool Run::streams_finished() const {
+  if (!stream_error().empty()) return true;
+  if (streams_.empty()) return elapsed_frames() >= scenario_.frames;
+  return std::all_of(streams_.begin(), streams_.end(), [](const auto& stream) { return stream->finished(); });
+}
+
+std::string Run::stream_error() const {
+  for (const auto& stream : streams_)
+    if (!stream->error().empty()) return stream->error();
+  for (const auto& stream : bulk_)
+    if (!stream->error().empty()) return stream->error();
+  return runtime_->hung();
+}
+
+std::uint64_t Run::completions() const {
+  std::uint64_t sum = 0;
+  for (const auto& stream : streams_) sum += stream->completions();
+  return sum;
+}
+
+tl::expected<void, std::string> Run::stream_until_done() {
+  make_streams();
+  start_streams();
+  std::uint64_t last_completions = 0, last_frame = host_->frame_number();
+  while (!runtime_->run_until([this] { return streams_finished(); }, slice)) {
+    show_progress();
+    if (interrupted()) break;
+    if (const auto done = log_windows(); !done) return done;
+    if (completions() != last_completions || streams_.empty()) {
+      last_completions = completions();
+      last_frame = host_->frame_number();
+    } else if (host_->frame_number() - last_frame > stuck_frames) {
+      return tl::unexpected(fmt::format("no request has completed since frame {}", last_frame));
+    }
+  }
+  const auto error = stream_error();
+  end_streams();
+  if (!error.empty()) return tl::unexpected(error);
+  if (interrupted()) return tl::unexpected(fmt::format("interrupted after {} frames", elapsed_frames()));
+  return {};
+}
+
+void Run::end_streams() {
+  for (const auto& stream : streams_) stream->stop();
+  for (const auto& stream : bulk_) stream->drain();
+  const auto quiet = [this] {
+    return std::all_of(streams_.begin(), streams_.end(), [](const auto& stream) { return stream->finished(); }) &&
+           std::all_of(bulk_.begin(), bulk_.end(), [](const auto& stream) { return stream->drained(); });
+  };
+  runtime_->run_until(quiet, 500 * bus::frame);
+  for (const auto& stream : bulk_)
+    if (stream->in_flight()) stream->abort();
+  runtime_->run_until(
+      [this] {
+        return std::none_of(bulk_.begin(), bulk_.end(), [](const auto& stream) { return stream->in_flight(); });
+      },
+      100 * bus::frame);
+}
+
+/// Reads the first window when it is over, and begins the last one shortly before the end.
+tl::expected<void, std::string> Run::log_windows() {
+  if (!access_ || !scenario_.checks.device_log || !options_.payload.empty()) return {};
+  const auto frames = scenario_.frames;
+  if (log_ == Log::first_window && elapsed_frames() >= log_window_frames && frames > 4 * log_window_frames) {
+    log_ = Log::between;
+    return read_log();
+  }
+  if (log_ == Log::between && elapsed_frames() + log_window_frames >= frames) {
+    log_ = Log::last_window;
+    return access_->write(reg::control, reg::control_log_enabled | reg::control_clear_log);
+  }
+  return {};
+}
+
+tl::expected<void, std::string> Run::read_log() {
+  if (!access_ || !scenario_.checks.device_log) return {};
+  if (const auto stopped = access_->write(reg::control, 0); !stopped) return stopped;
+  const auto taken = access_->take_log([this](std::span<const std::uint8_t> entries) { suite_.device_log(entries); });
+  if (!taken) return taken;
+  const auto lost = access_->read(reg::log_lost, 1);
+  if (!lost) return tl::unexpected(lost.error());
+  suite_.device_log_lost(lost->front());
+  return {};
+}
+
+tl::expected<void, std::string> Run::read_counters() {
+  if (!access_) return {};
+  for (const auto* targets : {&plan_.streams, &plan_.bulk}) {
+    for (const auto& target : *targets) {
+      const bool in = target.endpoint.address.is_in();
+      const auto base = in ? reg::in_engine(target.engine) : reg::out_engine(target.engine);
+      const auto values = access_->read(base, reg::engine_registers);
+      if (!values) return tl::unexpected(values.error());
+      suite_.device_counters(target.endpoint.address, *values);
+    }
+  }
+  return {};
+}
+
+/// The file that went out, against the file that came back: read from disk again, apart from the streams' own check.
+void Run::compare_payload() {
+  if (!received_) return;
+  std::fflush(received_.get());
+  const auto path = received_path_.empty() ? fmt::format("/proc/self/fd/{}", fileno(received_.get())) : received_path_;
+  const auto compared = check::compare_files(options_.payload, path);
+  if (!compared) {
+    if (result_.error.empty()) result_.error = compared.error();
+    return;
+  }
+  result_.bytes_compared = compared->seen_bytes;
+  if (compared->same) return;
+  const auto loopback = std::find_if(plan_.streams.begin(), plan_.streams.end(),
+                                     [](const auto& target) { return target.source.has_value(); });
+  suite_.reporter().report(
+      {check::Rule::payload_corrupt, 0, -1, loopback->endpoint.address, host_->frame_time(), host_->now(),
+       fmt::format("{} whole, {} bytes", options_.payload, compared->expected_bytes),
+       fmt::format("{} bytes, the first difference at byte {}: 0x{:02x} instead of 0x{:02x}", compared->seen_bytes,
+                   compared->first_difference, compared->seen, compared->expected)});
+}
+
+void Run::show_progress() {
+  if (!options_.progress || streams_.empty()) return;
+  std::uint64_t least = UINT64_MAX;
+  for (const auto& stream : streams_) least = std::min(least, stream->frames_done());
+  options_.progress(std::min(1.0, static_cast<double>(least) / static_cast<double>(scenario_.frames)));
+}
+
+/// --payload: the OUT stream of the loopback pair sends the file instead of what the scenario says.
+tl::expected<Scenario, InputError> with_payload(Scenario scenario, const std::string& file) {
+  const auto back = std::find_if(scenario.streams.begin(), scenario.streams.end(),
+                                 [](const auto& stream) { return stream.payload == Payload::loopback; });
+  if (back == scenario.streams.end())
+    return tl::unexpected(
+        InputError{scenario.file.string(), 0, "stream",
+                   "--payload wants a stream with payload = \"loopback\"; the scenario \"loopback\" has one"});
+  for (auto& stream : scenario.streams) {
+    if (stream.endpoint.is_in() || (!back->source.empty() && stream.name != back->source)) continue;
+    stream.payload = Payload::file;
+    stream.file = file;
+  }
+  return scenario;
+}
+
+/// How many frames a file takes; the length of the run then, for the other streams and the progress bar.
+std::uint64_t frames_of_file(std::uint64_t bytes, const IsochStreamPlan& stream, const StreamTarget& target, usb::Speed speed) {
+  SizeSchedule schedule(stream.size, target.endpoint, speed);
+  constexpr std::uint64_t sample = 16'000;  // intervals from which the average is taken: at least a second
+  std::uint64_t sum = 0;
+  for (std::uint64_t i = 0; i < sample; ++i) sum += schedule.next();
+  const std::uint64_t units = speed == usb::Speed::high ? 8 : 1;
+  return sum == 0 ? 1 : std::max<std::uint64_t>(1, bytes * sample / sum * target.endpoint.interval / units);
+}
+
+}  // namespace
+
+tl::expected<RunOutcome, RunError> run(const Scenario& original, const RunOptions& options) {
+  const auto failed = [](const InputError& error) {
+    return tl::unexpected(RunError{RunError::Kind::input, error.to_string()});
+  };
+  Scenario scenario = original;
+  if (!options.payload.empty()) {
+    auto changed = with_payload(original, options.payload);
+    if (!changed) return failed(changed.error());
+    scenario = std::move(*changed);
+  }
+  const auto file = find(Shelf::devices, scenario.device, scenario.file.parent_path());
+  if (!file) return failed(file.error());
+  auto device = description::load(*file);
+  if (!device) return failed(device.error());
+  auto plan = make_plan(scenario, std::move(*device));
+  if (!plan) return failed(plan.error());
+  if (!options.payload.empty()) {
+    std::error_code error;
+    const auto bytes = std::filesystem::file_size(options.payload, error);
+    if (error) return failed(InputError{options.payload, 0, "", "can't be read: " + error.message()});
+    for (std::size_t i = 0; i < scenario.streams.size(); ++i)
+      if (scenario.streams[i].payload == Payload::file)
+        scenario.frames = frames_of_file(bytes, scenario.streams[i], plan->streams[i], scenario.speed);
+  }
+  Run whole(scenario, options, std::move(*plan));
+  if (const auto opened = whole.open_outputs(); !opened) return tl::unexpected(opened.error());
+  if (const auto connected = whole.connect(); !connected) return tl::unexpected(connected.error());
+  return whole.run();
+}
+
+}  // namespace isochio::scenario

@@ -1,0 +1,56 @@
+// isochio: runs a scenario on a device behind a Link: builds the device, enumerates it, issues real IsochIO calls, and
+// hangs checkers, capture and reports on what happens. The result is a pure function of scenario, device and seed; only
+// `perf` is not. Memory does not grow with the length of a run.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "bus/link.h"
+#include "report/report.h"
+#include "scenario/scenario.h"
+
+namespace isochio::scenario {
+
+/// What is asked of a target: a device with this image, at its connector.
+struct LinkRequest {
+  std::span<const std::uint8_t> image;  ///< docs/device-image.md
+  bool fs_only = false;
+  bool idle_skipping = true;
+  std::string wave_path;  ///< FST; empty = none
+};
+/// Throws std::runtime_error with a sentence for the user if the target is not available.
+using LinkFactory = std::function<std::unique_ptr<bus::Link>(const LinkRequest&)>;
+
+struct RunOptions {
+  LinkFactory make_link;
+  bool idle_skipping = true;
+  std::string json, wave, capture;  ///< files to write; empty = none
+  std::string payload;              ///< a file that goes through OUT, loopback and IN instead of the scenario's payload
+  std::string received;             ///< where what came back of it is kept; empty = nowhere
+  std::string repeat_command;       ///< for the report
+  /// Called now and then with the share of the run that is done, 0 … 1.
+  std::function<void(double)> progress;
+  const std::atomic<bool>* interrupted = nullptr;  ///< set by a signal handler: the run ends early, files are valid
+};
+
+struct RunOutcome {
+  report::RunResult result;
+  std::vector<check::Violation> first;  ///< the first violations of each kind
+};
+
+/// Why nothing could be run.
+struct RunError {
+  enum class Kind : std::uint8_t { input, target } kind{};
+  std::string message;
+};
+
+/// The device is found as the scenario says. A run that fails on the way is an outcome with verdict failed or error.
+tl::expected<RunOutcome, RunError> run(const Scenario& scenario, const RunOptions& options);
+
+}  // namespace isochio::scenario
