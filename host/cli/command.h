@@ -18,8 +18,9 @@ enum ExitCode : int {
 /// What main() runs after parsing; set by the subcommand that was chosen. Returns an ExitCode.
 using Action = std::function<int()>;
 
-void add_run(CLI::App& app, Action& action);
 void add_list(CLI::App& app, Action& action);
+void add_bandwidth(CLI::App& app, Action& action);
+void add_describe(CLI::App& app, Action& action);
 
 /// "isochio: " and the message on standard error; returns bad_input.
 int complain(const std::string& message);

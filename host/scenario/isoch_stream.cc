@@ -246,7 +246,7 @@ void IsochStream::look_at(const Slot& slot) {
 }
 
 void IsochStream::take_feedback(std::span<const std::uint8_t> bytes, const check::PacketPlace& place) {
-  const auto value = FeedbackValue::read(bytes);
+  const auto value = FeedbackValue::read(bytes, context_.speed);
   if (++feedback_values_ < feedback_settling) return;
   const auto nominal = FeedbackValue::of_rate(plan_.size.sample_rate, context_.speed).q16;
   const auto off = value ? std::abs(std::int64_t{value->q16} - std::int64_t{nominal}) : std::int64_t{nominal};

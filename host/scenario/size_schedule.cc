@@ -4,11 +4,13 @@
 
 namespace isochio::scenario {
 
-std::optional<FeedbackValue> FeedbackValue::read(std::span<const std::uint8_t> bytes) {
+std::optional<FeedbackValue> FeedbackValue::read(std::span<const std::uint8_t> bytes, usb::Speed speed) {
   if (bytes.size() != 3 && bytes.size() != 4) return std::nullopt;
   std::uint32_t value = 0;
   for (std::size_t i = bytes.size(); i-- > 0;) value = value << 8U | bytes[i];
-  return FeedbackValue{bytes.size() == 3 ? value << 2U : value};
+  const bool high = speed == usb::Speed::high;
+  if (bytes.size() == 3) return FeedbackValue{high ? value >> 1U : value << 2U};
+  return FeedbackValue{high ? value : value << 3U};
 }
 
 FeedbackValue FeedbackValue::of_rate(std::uint32_t samples_per_second, usb::Speed speed) {

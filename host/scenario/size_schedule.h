@@ -12,12 +12,14 @@
 
 namespace isochio::scenario {
 
-/// Samples per (micro)frame in 16.16: what a feedback endpoint says, whatever its format on the wire.
+/// Samples per frame (full speed) or microframe (high speed) in 16.16: what a feedback endpoint says, whatever its
+/// format on the wire.
 struct FeedbackValue {
   std::uint32_t q16 = 0;
 
-  /// 3 bytes are 10.14 in frames (full speed), 4 bytes 16.16 in microframes [5.12.4.2]; other lengths are no value.
-  static std::optional<FeedbackValue> read(std::span<const std::uint8_t> bytes);
+  /// 3 bytes are 10.14 samples per frame, 4 bytes 16.16 per microframe [5.12.4.2]; other lengths are no value. Devices
+  /// send the 3 bytes also at high speed.
+  static std::optional<FeedbackValue> read(std::span<const std::uint8_t> bytes, usb::Speed speed);
   /// The nearest value for a rate in samples per second.
   static FeedbackValue of_rate(std::uint32_t samples_per_second, usb::Speed speed);
   friend bool operator==(FeedbackValue, FeedbackValue) = default;

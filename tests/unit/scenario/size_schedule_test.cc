@@ -67,11 +67,12 @@ TEST_CASE("feedback values of both formats mean samples per (micro)frame") {
   // 44.1 samples per frame in 10.14 is 44.1 * 2^14 = 722534.4; 5.5125 per microframe in 16.16 is 361267.2
   const std::array<std::uint8_t, 3> full{0x66, 0x06, 0x0b};
   const std::array<std::uint8_t, 4> high{0x33, 0x83, 0x05, 0x00};
-  REQUIRE(FeedbackValue::read(full).has_value());
-  CHECK(FeedbackValue::read(full)->q16 == 722'534U * 4);
-  CHECK(FeedbackValue::read(high)->q16 == 361'267U);
-  CHECK(FeedbackValue::read(high) == FeedbackValue::of_rate(44'100, usb::Speed::high));
-  CHECK_FALSE(FeedbackValue::read(std::array<std::uint8_t, 2>{1, 2}).has_value());
+  REQUIRE(FeedbackValue::read(full, usb::Speed::full).has_value());
+  CHECK(FeedbackValue::read(full, usb::Speed::full)->q16 == 722'534U * 4);
+  CHECK(FeedbackValue::read(high, usb::Speed::high)->q16 == 361'267U);
+  CHECK(FeedbackValue::read(high, usb::Speed::high) == FeedbackValue::of_rate(44'100, usb::Speed::high));
+  CHECK(FeedbackValue::read(full, usb::Speed::high)->q16 == 361'267U);  // per frame on the wire, per microframe here
+  CHECK_FALSE(FeedbackValue::read(std::array<std::uint8_t, 2>{1, 2}, usb::Speed::full).has_value());
 }
 
 TEST_CASE("a stream that follows feedback starts at the nominal rate and then sends what it is told") {
