@@ -18,6 +18,7 @@ enum ExitCode : int {
 /// What main() runs after parsing; set by the subcommand that was chosen. Returns an ExitCode.
 using Action = std::function<int()>;
 
+void add_run(CLI::App& app, Action& action);
 void add_list(CLI::App& app, Action& action);
 void add_bandwidth(CLI::App& app, Action& action);
 void add_describe(CLI::App& app, Action& action);

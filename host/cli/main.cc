@@ -32,6 +32,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", "isochio " ISOCHIO_VERSION);
   app.require_subcommand(1);
   Action action;
+  add_run(app, action);
   add_list(app, action);
   add_bandwidth(app, action);
   add_describe(app, action);
