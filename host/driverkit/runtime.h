@@ -137,6 +137,7 @@ class Runtime {
   bus::BusTime from_absolute(std::uint64_t ticks) const;
 
  private:
+  friend class Core;
   std::shared_ptr<Core> core_;
   Runtime* previous_;
 };

@@ -34,6 +34,11 @@ class IODispatchQueue : public OSObject {
   /// No task runs any more; `handler` is called when the running one has returned.
   kern_return_t Cancel(IODispatchQueueCancelHandler handler);
 
+  // The rest is for the runtime.
+  /// DispatchAsync, not before `bits` of bus time (1/480 us) have passed.
+  void DispatchAfter(std::int64_t bits, IODispatchBlock block);
+  bool IsDead() const;  ///< cancelled or hung
+
   void free() override;
 
  private:

@@ -40,8 +40,8 @@ class OSAction : public OSObject {
   static kern_return_t CreateWithInvoke(OSObject* target, std::uint64_t type, std::size_t reference_size, Invoke invoke,
                                         OSAction** action, const char* queue_name = nullptr);
 
-  /// The bytes of the action. Must not be called on an action made with reference size 0: DriverKit asserts there,
-  /// and so does this (abort with a message).
+  /// The bytes of the action. Must not be called on an action made with reference size 0: DriverKit asserts there;
+  /// here the calling queue dies (Runtime::hung()).
   void* GetReference();
 
   /// Later deliveries are silently dropped. `handler` runs on the target's queue when no callback of this action is
@@ -58,10 +58,11 @@ class OSAction : public OSObject {
   /// Puts a call of the target's method into the target's queue. False when it will never run: cancelled, or the
   /// target is no IOService.
   template <class Type, class... Args>
-  bool Deliver(Args... args) {
-    return DeliverErased(Type::id, std::make_shared<typename Type::Arguments>(args...));
+  bool Deliver(const void* scope, Args... args) {
+    return DeliverErased(Type::id, std::make_shared<typename Type::Arguments>(args...), scope);
   }
-  bool DeliverErased(std::uint64_t type, std::shared_ptr<const void> arguments);
+  /// `scope` tells a running delivery from others (Core::running_scope).
+  bool DeliverErased(std::uint64_t type, std::shared_ptr<const void> arguments, const void* scope = nullptr);
   void Run(const void* arguments);
 
   void free() override;
