@@ -112,9 +112,13 @@ int run_scenarios(Options options) {
   std::signal(SIGINT, [](int) { interrupted = true; });
   std::vector<report::RunResult> results;
   std::vector<report::JUnitRun> junit;
+  int trouble = passed;  // of scenarios that could not be run; the others are run all the same
   for (const auto& name : options.scenarios) {
     const auto loaded = load(options, name);
-    if (!loaded) return complain(loaded.error().to_string());
+    if (!loaded) {
+      trouble = complain(loaded.error().to_string());
+      continue;
+    }
     Progress progress(loaded->name);
     scenario::RunOptions run;
     run.make_link = simulator;
@@ -131,7 +135,8 @@ int run_scenarios(Options options) {
     progress.clear();
     if (!outcome) {
       complain(outcome.error().message);
-      return outcome.error().kind == scenario::RunError::Kind::target ? target_not_available : bad_input;
+      trouble = outcome.error().kind == scenario::RunError::Kind::target ? target_not_available : bad_input;
+      continue;
     }
     fmt::print(talk, "{}\n", report::console_summary(outcome->result, outcome->first, colour));
     std::fflush(talk);
@@ -145,6 +150,7 @@ int run_scenarios(Options options) {
     const auto written = report::write_file(options.junit, report::junit_xml(junit));
     if (!written) return complain(written.error());
   }
+  if (trouble != passed) return trouble;
   const auto failed = [](const report::RunResult& result) { return result.verdict != report::Verdict::passed; };
   return std::any_of(results.begin(), results.end(), failed) ? checks_failed : passed;
 }

@@ -152,7 +152,8 @@ class Planner {
 
   void check_isochronous(const IsochStreamPlan& stream, const StreamTarget& at) {
     const auto largest = SizeSchedule(stream.size, at.endpoint, scenario_.speed).largest();
-    if (largest > at.endpoint.capacity())
+    const bool sized = stream.payload != Payload::loopback && stream.payload != Payload::feedback;
+    if (sized && largest > at.endpoint.capacity())
       fail(stream, "size",
            fmt::format("{} bytes are asked of endpoint 0x{:02x}, which carries at most {} in a service interval; "
                        "choose another alternate setting",

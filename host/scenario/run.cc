@@ -414,7 +414,8 @@ tl::expected<Scenario, InputError> with_payload(Scenario scenario, const std::st
 }
 
 /// How many frames a file takes; the length of the run then, for the other streams and the progress bar.
-std::uint64_t frames_of_file(std::uint64_t bytes, const IsochStreamPlan& stream, const StreamTarget& target, usb::Speed speed) {
+std::uint64_t frames_of_file(std::uint64_t bytes, const IsochStreamPlan& stream, const StreamTarget& target,
+                             usb::Speed speed) {
   SizeSchedule schedule(stream.size, target.endpoint, speed);
   constexpr std::uint64_t sample = 16'000;  // intervals from which the average is taken: at least a second
   std::uint64_t sum = 0;
