@@ -39,27 +39,15 @@ module event_log #(
   wire fetch = !valid_q && stored != {(ENTRIES_LOG2 + 1) {1'b0}};
 
   always @(posedge clk_i) begin
-    if (store)
-      entry_q[in_q[ENTRIES_LOG2-1:0]] <= {4'd0, status_i, pid_i, length_i, 4'd0, kind_i, endpoint_i[4], 3'd0,
-                                          endpoint_i[3:0], 2'b00, frame_i, stamp_i};
-  end
-  always @(posedge clk_i) if (fetch) data_o <= entry_q[out_q[ENTRIES_LOG2-1:0]];
-
-  always @(posedge clk_i) begin
-    if (rst_i || clear_i) begin
-      in_q    <= {(ENTRIES_LOG2 + 1) {1'b0}};
-      out_q   <= {(ENTRIES_LOG2 + 1) {1'b0}};
-      valid_q <= 1'b0;
-      lost_o  <= 32'd0;
-    end else begin
-      if (store) in_q <= in_q + 1'b1;
-      if (wanted && !store) lost_o <= lost_o + 32'd1;
-      if (fetch) begin
-        out_q   <= out_q + 1'b1;
-        valid_q <= 1'b1;
-      end else if (pop_i) begin
-        valid_q <= 1'b0;
-      end
+    if (event_i || fetch || pop_i || clear_i || rst_i) begin
+      if (fetch) data_o <= entry_q[out_q[ENTRIES_LOG2-1:0]];
+      if (store)
+        entry_q[in_q[ENTRIES_LOG2-1:0]] <= {4'd0, status_i, pid_i, length_i, 4'd0, kind_i, endpoint_i[4], 3'd0,
+                                            endpoint_i[3:0], 2'b00, frame_i, stamp_i};
+      lost_o  <= rst_i || clear_i ? 32'd0 : lost_o + {31'd0, wanted && !store};
+      valid_q <= !rst_i && !clear_i && (fetch || (valid_q && !pop_i));
+      out_q   <= rst_i || clear_i ? {(ENTRIES_LOG2 + 1) {1'b0}} : out_q + {{ENTRIES_LOG2{1'b0}}, fetch};
+      in_q    <= rst_i || clear_i ? {(ENTRIES_LOG2 + 1) {1'b0}} : in_q + {{ENTRIES_LOG2{1'b0}}, store};
     end
   end
 

@@ -65,16 +65,62 @@ module pattern_source #(
     end
   endfunction
 
-  wire [31:0] sequence_now = sequence_q[engine_i];
-
   // Intermediate values, used within one clock only: assigned with "=", hence the waiver.
   // verilator lint_off BLKSEQ
+  reg last;
+  reg [55:0] header;
+  reg [23:0] tail;
+  reg [7:0] data;
+  reg [10:0] left;
+  reg [31:0] digits;
   reg [31:0] crc;
   reg [30:0] state;
   reg [7:0] body;
 
+  // (In the order of the text, registers are read before they are written: the simulator then needs no copies.)
   always @(posedge clk_i) begin
+    if (next_i) begin
+      header = header_q;
+      tail   = tail_q;
+      data   = data_q;
+      if (function_q == PATTERN) begin
+        last   = index_q == 3'd7;
+        left   = left_q - 11'd1;
+        crc    = crc32_byte(crc_q, data);
+        state  = in_header_q ? {seed_i[30:1] ^ product_q[30:1], 1'b1} : state_q;
+        body   = state[30:23] ^ state[27:20];
+        if (in_header_q && !last) begin
+          data_q    <= header[7:0];
+          header_q  <= {8'd0, header[55:8]};
+          product_q <= {product_q[26:0], 4'd0} + times_golden(digits_q[27:24]);
+          digits_q  <= {digits_q[23:0], 4'd0};
+          index_q   <= index_q + 3'd1;
+        end else begin
+          in_header_q <= 1'b0;
+          if (short_q) begin
+            data_q <= 8'd0;
+          end else if (left[10:2] != 9'd0 && left != 11'd4) begin
+            data_q  <= body;
+            state_q <= {state[22:0], body};
+          end else if (left == 11'd4) begin
+            data_q <= ~crc[7:0];
+            tail_q <= ~crc[31:8];
+          end else begin
+            data_q <= tail[7:0];
+            tail_q <= {8'd0, tail[23:8]};
+          end
+        end
+        crc_q  <= crc;
+        left_q <= left;
+      end else if (function_q == MOD63) begin
+        data_q <= data == 8'd62 ? 8'd0 : data + 8'd1;
+      end else if (function_q == FEEDBACK) begin
+        data_q   <= header[7:0];
+        header_q <= {8'd0, header[55:8]};
+      end
+    end
     if (start_i) begin
+      digits      = sequence_q[engine_i];
       function_q  <= function_i;
       filled_q    <= length_i != 11'd0;
       short_q     <= length_i < 11'd12;
@@ -82,52 +128,21 @@ module pattern_source #(
       index_q     <= 3'd0;
       in_header_q <= 1'b1;
       crc_q       <= 32'hFFFFFFFF;
-      product_q   <= times_golden(sequence_now[31:28]);
-      digits_q    <= sequence_now[27:0];
-      data_q      <= 8'd0;
-      header_q    <= 56'd0;
-      if (function_i == PATTERN) {header_q, data_q} <= {5'd0, length_i, 2'b00, frame_i, sequence_now};
-      if (function_i == FEEDBACK) {header_q, data_q} <= {32'd0, feedback_i};
-    end else if (next_i) begin
-      if (function_q == PATTERN) begin
-        crc    = crc32_byte(crc_q, data_q);
-        state  = in_header_q ? {seed_i[30:1] ^ product_q[30:1], 1'b1} : state_q;
-        body   = state[30:23] ^ state[27:20];
-        crc_q  <= crc;
-        left_q <= left_q - 11'd1;
-        if (in_header_q && index_q != 3'd7) begin
-          index_q   <= index_q + 3'd1;
-          data_q    <= header_q[7:0];
-          header_q  <= {8'd0, header_q[55:8]};
-          product_q <= {product_q[26:0], 4'd0} + times_golden(digits_q[27:24]);
-          digits_q  <= {digits_q[23:0], 4'd0};
-        end else begin
-          in_header_q <= 1'b0;
-          if (short_q) begin
-            data_q <= 8'd0;
-          end else if (left_q > 11'd5) begin
-            data_q  <= body;
-            state_q <= {state[22:0], body};
-          end else if (left_q == 11'd5) begin
-            {tail_q, data_q} <= ~crc;
-          end else begin
-            {tail_q, data_q} <= {8'd0, tail_q};
-          end
-        end
-      end else if (function_q == MOD63) begin
-        data_q <= data_q == 8'd62 ? 8'd0 : data_q + 8'd1;
-      end else if (function_q == FEEDBACK) begin
-        data_q   <= header_q[7:0];
-        header_q <= {8'd0, header_q[55:8]};
+      product_q   <= times_golden(digits[31:28]);
+      digits_q    <= digits[27:0];
+      if (function_i == PATTERN) begin
+        data_q   <= digits[7:0];
+        header_q <= {5'd0, length_i, 2'b00, frame_i, digits[31:8]};
+      end else if (function_i == FEEDBACK) begin
+        data_q   <= feedback_i[7:0];
+        header_q <= {32'd0, feedback_i[31:8]};
+      end else begin
+        data_q <= 8'd0;
       end
     end
-  end
-
-  // A packet that was not taken (bulk) is sent again under the same number.
-  wire sent = done_i && ok_i && filled_q && function_q == PATTERN;
-  always @(posedge clk_i) begin
-    if (restart_i) sequence_q[restart_engine_i] <= 32'd0;
-    else if (sent) sequence_q[engine_i] <= sequence_now + 32'd1;
+    // A packet that was not taken (bulk) is sent again under the same number.
+    if (restart_i || (done_i && ok_i && filled_q && function_q == PATTERN))
+      sequence_q[restart_i ? restart_engine_i : engine_i] <= restart_i ? 32'd0 : sequence_q[engine_i] + 32'd1;
   end
 
   assign data_o = function_q == LOOPBACK ? loop_data_i : data_q;

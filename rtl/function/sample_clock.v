@@ -54,142 +54,190 @@ module sample_clock (
   wire [16:0] nominal = high_speed_i ? 17'd7_500 : 17'd60_000;
   wire [13:0] per_second = high_speed_i ? 14'd8_000 : 14'd1_000;
 
-  // Intermediate values, used within one clock only: assigned with "=", hence the waiver.
+  wire busy = state_q != IDLE || due_q || changed_q || high_speed_i != speed_q;
+
+  // Working copies, used within one clock only: assigned with "=", hence the waiver. All registers are read before any is written; the
+  // simulator then needs no copies of its own, and nothing is done at a clock with nothing to do.
   // verilator lint_off BLKSEQ
   reg signed [31:0] off;
   reg [26:0] twice;
   reg [14:0] rest;
+  reg [2:0] state;
+  reg [4:0] count;
+  reg due, changed, setting_up, minus;
+  reg [9:0] difference;
+  reg [24:0] quotient;
+  reg [25:0] step, rest_of;
+  reg signed [36:0] phase;
+  reg [34:0] product, factor;
+  reg [15:0] whole, frames, fraction, fraction_before, last;
+  reg [31:0] sum, feedback;
+  reg [47:0] total;
+  reg [19:0] samples;
 
   always @(posedge clk_i) begin
-    if (rst_i) begin
-      state_q   <= IDLE;
-      due_q     <= 1'b0;
-      changed_q <= 1'b1;
-      speed_q   <= 1'b0;
-      samples_o <= 20'd0;
-      last_o    <= 16'd0;
-      since_q   <= 32'd0;
-    end else begin
-      if (changed_i) changed_q <= 1'b1;
-      if (high_speed_i != speed_q) begin
-        speed_q   <= high_speed_i;
-        changed_q <= 1'b1;
-      end
+    if (busy || tick_i || changed_i || rst_i) begin
+      state           = state_q;
+      count           = count_q;
+      due             = due_q;
+      changed         = changed_q || changed_i || high_speed_i != speed_q;
+      setting_up      = setting_up_q;
+      minus           = minus_q;
+      difference      = difference_q;
+      quotient        = quotient_q;
+      step            = step_q;
+      phase           = phase_q;
+      product         = product_q;
+      factor          = factor_q;
+      whole           = whole_q;
+      sum             = sum_q;
+      frames          = frames_q;
+      rest_of         = rest_q;
+      fraction        = fraction_q;
+      fraction_before = fraction_before_q;
+      total           = total_q;
+      samples         = samples_o;
+      last            = last_o;
+      feedback        = feedback_o;
 
-      if (tick_i) begin
-        off     = $signed(stamp_i - since_q - {15'd0, nominal});
-        since_q <= stamp_i;
-        due_q   <= needed_i;
-        minus_q <= off < 0;
-        if (!asynchronous_i || off > 1023 || off < -1023) difference_q <= 10'd0;
-        else difference_q <= off < 0 ? ~off[9:0] + 10'd1 : off[9:0];
-      end
-
-      case (state_q)
+      case (state)
         IDLE: begin
-          if (changed_q) begin
-            changed_q    <= 1'b0;
-            setting_up_q <= 1'b1;
-            quotient_q   <= rate_i;
-            rest_q       <= 26'd0;
-            count_q      <= 5'd24;
-            state_q      <= QUOTIENT;
-          end else if (due_q) begin
-            due_q     <= tick_i && needed_i;
-            phase_q   <= phase_q + {11'd0, step_q};
-            whole_q   <= quotient_q[15:0];
-            product_q <= 35'd0;
-            factor_q  <= {10'd0, rate_i};
-            state_q   <= difference_q == 10'd0 ? CARRY : DIFFERENCE;
+          if (changed) begin
+            changed    = 1'b0;
+            setting_up = 1'b1;
+            quotient   = rate_i;
+            rest_of    = 26'd0;
+            count      = 5'd24;
+            state      = QUOTIENT;
+          end else if (due) begin
+            due     = 1'b0;
+            phase   = phase + $signed({11'd0, step});
+            whole   = quotient[15:0];
+            product = 35'd0;
+            factor  = {10'd0, rate_i};
+            state   = difference == 10'd0 ? CARRY : DIFFERENCE;
           end
         end
         QUOTIENT: begin  // rate / frames per second
-          rest = {rest_q[13:0], quotient_q[24]};
-          quotient_q <= {quotient_q[23:0], rest >= {1'b0, per_second}};
-          rest_q     <= {11'd0, rest >= {1'b0, per_second} ? rest - {1'b0, per_second} : rest};
-          count_q    <= count_q - 5'd1;
-          step_q     <= 26'd0;
-          factor_q   <= {18'd0, nominal};
-          if (count_q == 5'd0) state_q <= REMAINDER;
+          rest     = {rest_of[13:0], quotient[24]};
+          quotient = {quotient[23:0], rest >= {1'b0, per_second}};
+          rest_of  = {11'd0, rest >= {1'b0, per_second} ? rest - {1'b0, per_second} : rest};
+          step     = 26'd0;
+          factor   = {18'd0, nominal};
+          if (count == 5'd0) state = REMAINDER;
+          count = count - 5'd1;
         end
         REMAINDER: begin  // rest * nominal clocks, in 1/60 000 000 of a sample
-          if (rest_q[0]) step_q <= step_q + factor_q[25:0];
-          factor_q <= {factor_q[33:0], 1'b0};
-          rest_q   <= {1'b0, rest_q[25:1]};
-          count_q  <= 5'd15;
-          if (rest_q == 26'd0) begin
-            rest_q  <= step_q;
-            state_q <= FRACTION;
+          if (rest_of[0]) step = step + factor[25:0];
+          factor  = {factor[33:0], 1'b0};
+          rest_of = {1'b0, rest_of[25:1]};
+          count   = 5'd15;
+          if (rest_of == 26'd0) begin
+            rest_of = step;
+            state   = FRACTION;
           end
         end
         DIFFERENCE: begin
-          if (difference_q == 10'd0) begin
-            phase_q <= minus_q ? phase_q - {2'd0, product_q} : phase_q + {2'd0, product_q};
-            state_q <= CARRY;
+          if (difference == 10'd0) begin
+            phase = minus ? phase - $signed({2'd0, product}) : phase + $signed({2'd0, product});
+            state = CARRY;
           end else begin
-            if (difference_q[0]) product_q <= product_q + factor_q;
-            factor_q     <= {factor_q[33:0], 1'b0};
-            difference_q <= {1'b0, difference_q[9:1]};
+            if (difference[0]) product = product + factor;
+            factor     = {factor[33:0], 1'b0};
+            difference = {1'b0, difference[9:1]};
           end
         end
         CARRY: begin
-          if (phase_q < 0) begin
-            phase_q <= phase_q + $signed({11'd0, SECOND});
-            whole_q <= whole_q - 16'd1;
-          end else if (phase_q >= $signed({11'd0, SECOND})) begin
-            phase_q <= phase_q - $signed({11'd0, SECOND});
-            whole_q <= whole_q + 16'd1;
+          if (phase < 0) begin
+            phase = phase + $signed({11'd0, SECOND});
+            whole = whole - 16'd1;
+          end else if (phase >= $signed({11'd0, SECOND})) begin
+            phase = phase - $signed({11'd0, SECOND});
+            whole = whole + 16'd1;
           end else begin
-            samples_o <= samples_o + {4'd0, whole_q};
-            last_o    <= whole_q;
-            sum_q     <= sum_q + {16'd0, whole_q};
-            frames_q  <= frames_q + 16'd1;
-            rest_q    <= phase_q[25:0];
-            count_q   <= 5'd15;
-            // ">" too: the period may have become shorter meanwhile.
-            state_q   <= frames_q + 16'd1 >= 16'd1 << period_i ? FRACTION : IDLE;
+            samples = samples + {4'd0, whole};
+            last    = whole;
+            sum     = sum + {16'd0, whole};
+            frames  = frames + 16'd1;
+            rest_of = phase[25:0];
+            count   = 5'd15;
+            state   = frames == 16'd1 << period_i ? FRACTION : IDLE;
           end
         end
         FRACTION: begin  // phase / 60 000 000 to 16 bits
-          twice = {rest_q, 1'b0};
-          fraction_q <= {fraction_q[14:0], twice >= {1'b0, SECOND}};
-          rest_q     <= twice >= {1'b0, SECOND} ? twice[25:0] - SECOND : twice[25:0];
-          count_q    <= count_q - 5'd1;
-          if (count_q == 5'd0) begin
-            state_q <= AVERAGE;
-            count_q <= 5'd31;
-          end
+          twice    = {rest_of, 1'b0};
+          fraction = {fraction[14:0], twice >= {1'b0, SECOND}};
+          rest_of  = twice >= {1'b0, SECOND} ? twice[25:0] - SECOND : twice[25:0];
+          total    = {sum, 16'd0} + {32'd0, fraction} - {32'd0, fraction_before};
+          if (count == 5'd0) state = AVERAGE;
+          count = count - 5'd1;
         end
-        AVERAGE: begin
-          if (setting_up_q) begin
-            feedback_o        <= {quotient_q[15:0], fraction_q};
-            last_o            <= quotient_q[15:0];
-            setting_up_q      <= 1'b0;
-            phase_q           <= 37'd0;
-            fraction_before_q <= 16'd0;
-            sum_q             <= 32'd0;
-            frames_q          <= 16'd0;
-            state_q           <= IDLE;
-          end else if (count_q == 5'd31) begin
-            total_q <= {sum_q, 16'd0} + {32'd0, fraction_q} - {32'd0, fraction_before_q};
-            count_q <= 5'd0;
-          end else if (frames_q > 16'd1) begin
-            total_q  <= {1'b0, total_q[47:1]};
-            frames_q <= {1'b0, frames_q[15:1]};
+        default: begin  // AVERAGE
+          if (setting_up) begin
+            setting_up      = 1'b0;
+            feedback        = {quotient[15:0], fraction};
+            last            = quotient[15:0];
+            phase           = 37'd0;
+            fraction_before = 16'd0;
+            sum             = 32'd0;
+            frames          = 16'd0;
+            state           = IDLE;
+          end else if (frames > 16'd1) begin
+            total  = {1'b0, total[47:1]};
+            frames = {1'b0, frames[15:1]};
           end else begin
-            feedback_o        <= total_q[31:0];
-            fraction_before_q <= fraction_q;
-            sum_q             <= 32'd0;
-            frames_q          <= 16'd0;
-            state_q           <= IDLE;
+            feedback        = total[31:0];
+            fraction_before = fraction;
+            sum             = 32'd0;
+            frames          = 16'd0;
+            state           = IDLE;
           end
         end
-        default: state_q <= IDLE;
       endcase
+
+      if (tick_i) begin
+        off   = $signed(stamp_i - since_q - {15'd0, nominal});
+        due   = needed_i;
+        minus = off < 0;
+        if (!asynchronous_i || off > 1023 || off < -1023) difference = 10'd0;
+        else difference = off < 0 ? ~off[9:0] + 10'd1 : off[9:0];
+        since_q <= stamp_i;
+      end
+      if (rst_i) begin
+        state   = IDLE;
+        due     = 1'b0;
+        changed = 1'b1;
+        samples = 20'd0;
+        since_q <= 32'd0;
+      end
+
+      state_q           <= state;
+      count_q           <= count;
+      due_q             <= due;
+      changed_q         <= changed;
+      speed_q           <= high_speed_i;
+      setting_up_q      <= setting_up;
+      minus_q           <= minus;
+      difference_q      <= difference;
+      quotient_q        <= quotient;
+      step_q            <= step;
+      phase_q           <= phase;
+      product_q         <= product;
+      factor_q          <= factor;
+      whole_q           <= whole;
+      sum_q             <= sum;
+      frames_q          <= frames;
+      rest_q            <= rest_of;
+      fraction_q        <= fraction;
+      fraction_before_q <= fraction_before;
+      total_q           <= total;
+      samples_o         <= samples;
+      last_o            <= last;
+      feedback_o        <= feedback;
     end
   end
 
-  assign busy_o = state_q != IDLE || due_q || changed_q || high_speed_i != speed_q;
+  assign busy_o = busy;
 endmodule
 
 `default_nettype wire

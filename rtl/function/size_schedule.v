@@ -44,72 +44,59 @@ module size_schedule #(
   localparam [1:0] LIST = 2'd1, SAMPLES = 2'd2;
 
   reg [11:0] list_q[0:(16<<ENGINE_BITS)-1];
-  reg [3:0] position_q[0:(1<<ENGINE_BITS)-1];
-  reg [19:0] taken_q[0:(1<<ENGINE_BITS)-1];
-  reg [13:0] asked_q[0:(1<<ENGINE_BITS)-1];
-  reg [(1<<ENGINE_BITS)-1:0] fresh_q;
+  // Per engine: 38 was asked before, 37..34 list position, 33..14 samples taken, 13..0 when it was asked.
+  reg [38:0] engine_q[0:(1<<ENGINE_BITS)-1];
 
   reg from_list_q, from_loop_q, has_q;
   reg [11:0] bytes_q, capacity_q, entry_q;
 
-  wire [ENGINE_BITS+3:0] list_at = {engine_i, position_q[engine_i]};
-
-  always @(posedge clk_i) begin
-    if (list_we_i) list_q[list_addr_i] <= list_wdata_i;
-    if (open_i) entry_q <= list_q[list_at];
-  end
-  always @(posedge clk_i) if (list_re_i) list_rdata_o <= list_q[list_addr_i];
-
   // Intermediate values, used within one clock only: assigned with "=", hence the waiver.
   // verilator lint_off BLKSEQ
+  reg [38:0] was;
   reg [13:0] elapsed;
+  reg [3:0] position, next_position;
   reg in_time;
   reg [30:0] worth;
   reg [19:0] samples;
   reg [19:0] product;
 
   always @(posedge clk_i) begin
-    if (open_i) begin
-      from_list_q <= 1'b0;
-      from_loop_q <= 1'b0;
-      capacity_q  <= capacity_i;
-      has_q       <= function_i != NONE && function_i <= FEEDBACK;
-      bytes_q     <= 12'd0;
-      if (function_i == LOOPBACK) begin
-        from_loop_q <= loop_has_i;
-        has_q       <= loop_has_i;
-      end else if (function_i == FEEDBACK) begin
-        bytes_q <= feedback_3_i ? 12'd3 : 12'd4;
-      end else if (function_i != NONE && function_i <= MOD63) begin
-        from_list_q <= mode_i == LIST;
-        bytes_q     <= size_i == 12'd0 ? capacity_i : size_i;
-        if (mode_i == SAMPLES) begin
-          elapsed = high_speed_i ? frame_i - asked_q[engine_i] : {3'd0, frame_i[13:3] - asked_q[engine_i][13:3]};
-          // Intervals near the period of the frame number can't be told from gaps.
-          in_time = !fresh_q[engine_i] && (interval_i >= 4'd10 || elapsed < (14'd2 << interval_i));
-          worth   = {15'd0, samples_last_i} << interval_i;
-          samples = in_time ? samples_i - taken_q[engine_i] : |worth[30:20] ? 20'hFFFFF : worth[19:0];
-          product = {8'd0, samples[11:0]} * {12'd0, sample_bytes_i};
-          bytes_q <= samples[19:12] != 8'd0 || product[19:12] != 8'd0 ? 12'hFFF : product[11:0];
+    if (open_i || list_re_i || list_we_i || restart_i) begin
+      was        = engine_q[engine_i];
+      position      = was[37:34];
+      next_position = position;
+      if (open_i) begin
+        from_list_q <= 1'b0;
+        from_loop_q <= 1'b0;
+        capacity_q  <= capacity_i;
+        has_q       <= function_i != NONE && function_i <= FEEDBACK;
+        bytes_q     <= 12'd0;
+        if (function_i == LOOPBACK) begin
+          from_loop_q <= loop_has_i;
+          has_q       <= loop_has_i;
+        end else if (function_i == FEEDBACK) begin
+          bytes_q <= feedback_3_i ? 12'd3 : 12'd4;
+        end else if (function_i != NONE && function_i <= MOD63) begin
+          bytes_q <= size_i == 12'd0 ? capacity_i : size_i;
+          if (mode_i == LIST) begin
+            from_list_q   <= 1'b1;
+            next_position = {1'b0, position} + 5'd1 >= list_length_i ? 4'd0 : position + 4'd1;
+          end else if (mode_i == SAMPLES) begin
+            elapsed = high_speed_i ? frame_i - was[13:0] : {3'd0, frame_i[13:3] - was[13:3]};
+            // Intervals near the period of the frame number can't be told from gaps.
+            in_time = was[38] && (interval_i >= 4'd10 || elapsed < (14'd2 << interval_i));
+            worth   = {15'd0, samples_last_i} << interval_i;
+            samples = in_time ? samples_i - was[33:14] : |worth[30:20] ? 20'hFFFFF : worth[19:0];
+            product = {8'd0, samples[11:0]} * {12'd0, sample_bytes_i};
+            bytes_q <= samples[19:12] != 8'd0 || product[19:12] != 8'd0 ? 12'hFFF : product[11:0];
+          end
         end
       end
-    end
-  end
-
-  wire stepped = open_i && mode_i == LIST && function_i != NONE && function_i <= MOD63;
-  wire last_entry = {1'b0, position_q[engine_i]} + 5'd1 >= list_length_i;
-
-  always @(posedge clk_i) begin
-    if (restart_i) position_q[restart_engine_i] <= 4'd0;
-    else if (stepped) position_q[engine_i] <= last_entry ? 4'd0 : position_q[engine_i] + 4'd1;
-  end
-  always @(posedge clk_i) begin
-    if (restart_i) begin
-      fresh_q[restart_engine_i] <= 1'b1;
-    end else if (open_i) begin
-      fresh_q[engine_i] <= 1'b0;
-      taken_q[engine_i] <= samples_i;
-      asked_q[engine_i] <= frame_i;
+      if (open_i) entry_q <= list_q[{engine_i, position}];
+      if (list_re_i) list_rdata_o <= list_q[list_addr_i];
+      if (list_we_i) list_q[list_addr_i] <= list_wdata_i;
+      if (open_i || restart_i)
+        engine_q[restart_i ? restart_engine_i : engine_i] <= restart_i ? 39'd0 : {1'b1, next_position, samples_i, frame_i};
     end
   end
 
