@@ -201,7 +201,7 @@ void DeviceLog::none(Rule rule, usb::EndpointAddress endpoint, const char* name,
 }
 
 void DeviceLog::counters(usb::EndpointAddress endpoint, std::span<const std::uint32_t> r, bus::BusTime now,
-                         PayloadStatistics& found) {
+                         bool exact_stamps, PayloadStatistics& found) {
   if (r.size() < reg_count) return;
   const Totals& total = totals_[slot(endpoint)];
   equal(endpoint, "PACKETS", total.packets, r[reg_packets], now);
@@ -218,7 +218,7 @@ void DeviceLog::counters(usb::EndpointAddress endpoint, std::span<const std::uin
   none(Rule::payload_lost, endpoint, "LOST", r[reg_lost], now);
   none(Rule::payload_reordered, endpoint, "REORDERED", r[reg_reordered], now);
   none(Rule::payload_corrupt, endpoint, "CORRUPT", r[reg_corrupt], now, bad);
-  none(Rule::payload_mistimed, endpoint, "MISTIMED", r[reg_mistimed], now);
+  if (exact_stamps) none(Rule::payload_mistimed, endpoint, "MISTIMED", r[reg_mistimed], now);
   none(Rule::payload_truncated, endpoint, "TRUNCATED", r[reg_truncated], now);
   none(Rule::payload_duplicate, endpoint, "DUPLICATE", r[reg_duplicate], now);
   none(Rule::pid_sequence, endpoint, "SEQUENCE_ERRORS", r[reg_sequence], now);
@@ -227,7 +227,7 @@ void DeviceLog::counters(usb::EndpointAddress endpoint, std::span<const std::uin
   found.duplicate = std::max<std::uint64_t>(found.duplicate, r[reg_duplicate]);
   found.reordered = std::max<std::uint64_t>(found.reordered, r[reg_reordered]);
   found.corrupt = std::max<std::uint64_t>(found.corrupt, r[reg_corrupt]);
-  found.mistimed = std::max<std::uint64_t>(found.mistimed, r[reg_mistimed]);
+  if (exact_stamps) found.mistimed = std::max<std::uint64_t>(found.mistimed, r[reg_mistimed]);
   found.truncated = std::max<std::uint64_t>(found.truncated, r[reg_truncated]);
 }
 

@@ -26,9 +26,10 @@ class DeviceLog final : public WireListener {
 
   /// What the wire showed is counted from here on.
   void restart(usb::EndpointAddress endpoint);
-  /// FUNCTION … TRUNCATED of the endpoint's engine; OUT: what its sink found goes to `found`.
+  /// FUNCTION … TRUNCATED of the endpoint's engine; OUT: what its sink found goes to `found`. Without `exact_stamps`
+  /// (intervals above 1, where the host can't know its place) MISTIMED is not looked at.
   void counters(usb::EndpointAddress endpoint, std::span<const std::uint32_t> registers, bus::BusTime now,
-                PayloadStatistics& found);
+                bool exact_stamps, PayloadStatistics& found);
 
   void on_sof(const Sof& sof) override;
   void on_packet(const DecodedPacket& packet) override;

@@ -147,7 +147,11 @@ void Suite::Parts::on_data(const Transaction& t, std::span<const std::uint8_t> b
   if (t.type != usb::TransferType::isochronous || t.endpoint.is_in()) return;
   Stream& s = stream(t.endpoint);
   if (!s.pattern) return;
-  s.pattern->packet(bytes, {0, -1, t.endpoint, {t.at, {t.at.value + 1}}, t.end});
+  // Software does not know where in a longer service interval the schedule puts the endpoint: any stamp within will do.
+  const std::uint64_t step = t.speed == usb::Speed::full ? 8 : 1;
+  const std::uint64_t width = s.configured ? s.config.interval * step : step;
+  const std::uint64_t begin = t.at.value - t.at.value % width;
+  s.pattern->packet(bytes, {0, -1, t.endpoint, {{begin}, {begin + width}}, t.end});
 }
 
 /// IN data as host software gets it.
@@ -200,7 +204,9 @@ std::uint64_t Suite::log_entries_matched() const { return parts_->log.matched();
 void Suite::device_counters(usb::EndpointAddress endpoint, std::span<const std::uint32_t> registers) {
   if (!parts_->options.device_log) return;
   parts_->wire.settle();
-  parts_->log.counters(endpoint, registers, parts_->wire.last_time(), parts_->stream(endpoint).from_device);
+  Stream& s = parts_->stream(endpoint);
+  const bool exact_stamps = s.config.interval <= 1;
+  parts_->log.counters(endpoint, registers, parts_->wire.last_time(), exact_stamps, s.from_device);
 }
 
 void Suite::finish(bus::BusTime) {

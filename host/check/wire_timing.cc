@@ -86,6 +86,18 @@ void WireTiming::on_packet(const DecodedPacket& d) {
       d.fault == Fault::none && (d.pid == pid::in || d.pid == pid::ping || d.pid == pid::out || d.pid == pid::setup);
 }
 
+/// Silence: a device answers IN always (isochronous: with zero length if it has nothing), and data it could hear
+/// [8.4.5, 8.5].
+void WireTiming::on_transaction(const Transaction& t) {
+  if (t.outcome != Outcome::no_response) return;
+  // An endpoint that nobody announced may be isochronous: its OUT has no answer.
+  const bool known = t.endpoint.number() == 0 || t.type != usb::TransferType::control;
+  const bool owed = t.token == pid::in || t.token == pid::ping || t.data_pid != 0;
+  if (!known || !owed || !reporter_.count_only(Rule::response_time)) return;
+  reporter_.forward({Rule::response_time, 0, -1, t.endpoint, t.at, t.end,
+                     fmt::format("an answer to {}", pid::name(t.data_pid != 0 ? t.data_pid : t.token)), "none"});
+}
+
 void WireTiming::gap(const DecodedPacket& d, const WireLimits& l) {
   const bus::Duration idle = d.packet->start - last_end_;
   const bool from_host = d.packet->from_host;

@@ -28,6 +28,7 @@ class WireTiming final : public WireListener {
 
   void on_sof(const Sof& sof) override;
   void on_packet(const DecodedPacket& packet) override;
+  void on_transaction(const Transaction& transaction) override;
   void on_break(bus::BusTime at) override;
 
  private:

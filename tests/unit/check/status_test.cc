@@ -32,9 +32,9 @@ TEST_CASE("the status of an entry is what the wire showed") {
   const auto twenty = [](CheckFixture& f) { f.in(Pid::data0, Bytes(20, 1)); };
   const auto e = iso(0x81, 1024);
   CHECK(judge(e, 20, twenty, Status::ok, 20, Status::ok) == "");
-  CHECK(judge(e, 20, no_answer, Status::no_response, 0, Status::no_response) == "");
-  CHECK(judge(e, 20, no_answer, Status::ok, 0, Status::ok) == "status");
-  CHECK(judge(e, 20, no_answer, Status::no_response, 0, Status::ok) == "status");
+  CHECK(judge(e, 20, no_answer, Status::no_response, 0, Status::no_response) == "response_time");
+  CHECK(judge(e, 20, no_answer, Status::ok, 0, Status::ok) == "response_time status");
+  CHECK(judge(e, 20, no_answer, Status::no_response, 0, Status::ok) == "response_time status");
   CHECK(judge(e, 30, twenty, Status::ok, 20, Status::ok) == "");
   CHECK(judge(e, 30, twenty, Status::short_packet, 20, Status::ok) == "");
   CHECK(judge(e, 30, twenty, Status::ok, 30, Status::ok) == "count");

@@ -103,7 +103,7 @@ TEST_CASE("a token whose answer the SOF cuts off is seen") {
   f.bus.idle({60'000 - 64 - 700 - 160});
   f.bus.token(Pid::in, 1);  // leaves 600 bit times: more than the guard, less than the host must wait
   f.bus.sof(micro(1));
-  CHECK(f.sink.rules() == "end_of_frame");
+  CHECK(f.sink.rules() == "response_time end_of_frame");
 }
 
 TEST_CASE("periodic transactions beyond 80 percent of a microframe are too much") {
