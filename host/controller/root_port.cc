@@ -67,10 +67,16 @@ void RootPort::hold(LineState state, BusTime until) {
 
 void RootPort::suspend() {
   if (suspended_ || !controller_.running()) return;
-  // The last packet is out; idle J from now on, at high speed too once the device has gone back to its pull-up.
+  suspended_ = true;
+  speed_ = link_.speed();
+  controller_.stop();
+  if (speed_ == Speed::high) {
+    // Idle is SE0 at high speed: device and port go back to full-speed idle when that has lasted 3 ms [7.1.7.6].
+    pass(controller_.now() + timing::suspend_after);
+    link_.set_speed(Speed::full);
+  }
   controller_.stop(true);
   link_.drive(LineState::j);
-  suspended_ = true;
 }
 
 void RootPort::resume() {
@@ -80,8 +86,9 @@ void RootPort::resume() {
   link_.drive(LineState::k);
   pass(controller_.now() + timing::resume_signal);
   hold(LineState::se0, controller_.now() + timing::resume_end);
+  link_.set_speed(speed_);
   link_.release();
-  controller_.start(link_.speed());
+  controller_.start(speed_);
   pass(controller_.now() + timing::resume_recovery);
 }
 

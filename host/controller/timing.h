@@ -66,6 +66,7 @@ inline constexpr bus::Duration chirp_state = 50 * bus::microsecond;         ///<
 inline constexpr bus::Duration chirp_end = 200 * bus::microsecond;  ///< TDCHSE0: 100 … 500 us before the end of reset
 inline constexpr bus::Duration reset_recovery = 10 * bus::millisecond;       ///< TRSTRCY
 inline constexpr bus::Duration set_address_recovery = 2 * bus::millisecond;  ///< [9.2.6.3]
+inline constexpr bus::Duration suspend_after = 3 * bus::millisecond;         ///< of idle a device suspends [7.1.7.6]
 inline constexpr bus::Duration resume_signal = 20 * bus::millisecond;        ///< TDRSMDN [7.1.7.7]
 inline constexpr bus::Duration resume_recovery = 10 * bus::millisecond;      ///< TRSMRCY [7.1.7.7]
 /// SE0 of a low-speed EOP that ends resume: two low-speed bits [7.1.7.7].
