@@ -132,6 +132,20 @@ void DeviceSession::open(const std::vector<Open>& opens) {
     controller_.open(open.config, speed_, open.phase);
     open_.push_back(open);
   }
+  std::stable_sort(open_.begin(), open_.end(), [](const Open& a, const Open& b) { return a.interface < b.interface; });
+}
+
+// What is in flight is aborted, and its completions have been before the device is told.
+void DeviceSession::close(const std::function<bool(const Open&)>& which) {
+  std::vector<usb::EndpointAddress> closing;
+  for (const Open& open : open_) {
+    if (!which(open)) continue;
+    controller_.close(open.config.address, Status::aborted);
+    closing.push_back(open.config.address);
+  }
+  controller_.run_until(EventQueue::never, [&] {
+    return std::none_of(closing.begin(), closing.end(), [&](auto endpoint) { return controller_.aborting(endpoint); });
+  });
 }
 
 tl::expected<void, Status> DeviceSession::set_configuration(std::uint8_t value) {
@@ -150,7 +164,8 @@ tl::expected<void, Status> DeviceSession::set_configuration(std::uint8_t value) 
     }
     if (!reserve(schedule, opens)) return tl::unexpected(Status::no_bandwidth);
   }
-  for (const Open& open : open_) controller_.close(open.config.address, Status::aborted);
+  const auto all = [](const Open&) { return true; };
+  close(all);
   const auto done = request(0x00, set_configuration_request, value, 0);
   if (!done) {
     for (const Open& open : open_) controller_.reopen(open.config.address);
@@ -177,9 +192,7 @@ tl::expected<void, Status> DeviceSession::set_interface(std::uint8_t interface, 
     if (mine(open)) schedule.release(open.config, open.phase);
   }
   if (!reserve(schedule, *opens)) return tl::unexpected(Status::no_bandwidth);
-  for (const Open& open : open_) {
-    if (mine(open)) controller_.close(open.config.address, Status::aborted);
-  }
+  close(mine);
   const auto done = request(0x01, set_interface_request, alternate, interface);
   if (!done) {
     for (const Open& open : open_) {

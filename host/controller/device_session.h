@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,6 +47,7 @@ class DeviceSession {
   bool reserve(PeriodicSchedule& schedule, std::vector<Open>& opens) const;
   PeriodicSchedule empty_schedule() const;
   void open(const std::vector<Open>& opens);
+  void close(const std::function<bool(const Open&)>& which);
   void endpoints_changed();
   void forget();
   void disconnected();

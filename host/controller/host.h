@@ -85,7 +85,7 @@ struct BulkRequest {
   std::size_t complete = 0;
   Status status = Status::pending;
   bus::Duration timeout{};  ///< 0 = never
-  std::function<void(BulkRequest&)> on_complete;
+  std::function<void(BulkRequest&)> on_complete{};
 };
 
 struct ControlSetup {  ///< the eight bytes of a SETUP packet [9.3]

@@ -58,6 +58,7 @@ void SimController::stop(bool watch_wake) {
 }
 
 void SimController::step(BusTime limit) {
+  if (connected_ && !link_.device_present() && on_disconnect) return on_disconnect();
   if (!running_) return idle(limit);
   if (link_.now() >= next_sof_) return start_of_frame();
   if (serve_periodic()) return;
@@ -67,7 +68,6 @@ void SimController::step(BusTime limit) {
 }
 
 void SimController::idle(BusTime limit) {
-  if (connected_ && !link_.device_present() && on_disconnect) return on_disconnect();
   if (watch_wake_ && !wake_seen_) {
     wake_seen_ = link_.wait_device_drives(bus::LineState::k, limit);
   } else {
@@ -76,7 +76,6 @@ void SimController::idle(BusTime limit) {
 }
 
 void SimController::start_of_frame() {
-  if (connected_ && !link_.device_present() && on_disconnect) return on_disconnect();
   const Duration interval = timing::frame_interval(speed_);
   const std::uint64_t step = FrameClock::step(speed_);
   if (link_.now() < engine_.earliest()) link_.advance(engine_.earliest());

@@ -62,10 +62,10 @@ void SimController::complete_later(const IsochPointer& pipe, IsochRequest& reque
 
 void SimController::complete(IsochPipe& pipe, IsochRequest& request, Status overall, BusTime due, bool aborted) {
   for (RequestObserver* observer : observers_) observer->on_complete(request, overall, due, now());
+  if (aborted) --pipe.aborting;
   const bool outer = std::exchange(pipe.in_aborted_callback, aborted);
   request.client->on_complete(request, overall);
   pipe.in_aborted_callback = outer;
-  if (aborted) --pipe.aborting;
 }
 
 // --- bulk and interrupt ---------------------------------------------------------------------------------------------
@@ -102,11 +102,11 @@ void SimController::complete_later(const BulkPointer& pipe, BulkPipe::Ended ende
 void SimController::complete(BulkPipe& pipe, const BulkPipe::Ended& ended, bool aborted) {
   BulkRequest& request = *ended.request;
   for (RequestObserver* observer : observers_) observer->on_bulk(request, ended.begin, now());
+  if (aborted) --pipe.aborting;
   const bool outer = std::exchange(pipe.in_aborted_callback, aborted);
   // The request may be freed or submitted again in its own callback.
   if (const auto callback = request.on_complete) callback(request);
   pipe.in_aborted_callback = outer;
-  if (aborted) --pipe.aborting;
 }
 
 tl::expected<void, Status> SimController::clear_halt(usb::EndpointAddress endpoint) {
@@ -180,6 +180,12 @@ void SimController::close(usb::EndpointAddress endpoint, Status status) {
   abort(endpoint, status);
   if (isoch_[index(endpoint)]) isoch_[index(endpoint)]->closed = true;
   if (bulk_[index(endpoint)]) bulk_[index(endpoint)]->closed = true;
+}
+
+bool SimController::aborting(usb::EndpointAddress endpoint) const {
+  const IsochPointer& isoch = isoch_[index(endpoint)];
+  const BulkPointer& bulk = bulk_[index(endpoint)];
+  return (isoch && isoch->aborting != 0) || (bulk && bulk->aborting != 0);
 }
 
 void SimController::reopen(usb::EndpointAddress endpoint) {
