@@ -33,7 +33,7 @@ module loopback_buffer #(
     input  wire [ENGINE_BITS-1:0] in_engine_i,
     input  wire                   in_here_i,         // in_engine_i has the function loopback
     input  wire                   in_open_i,
-    output wire                   has_o,             // valid at in_open_i
+    output reg                    has_o,
     output reg  [           11:0] bytes_o,
     input  wire                   in_start_i,
     input  wire [           10:0] in_length_i,
@@ -46,7 +46,7 @@ module loopback_buffer #(
   localparam ENGINES = 1 << ENGINE_BITS;
   localparam PAIR_BITS = PAIRS <= 1 ? 0 : PAIRS <= 2 ? 1 : PAIRS <= 4 ? 2 : 3;
   localparam ENTRIES_LOG2 = BYTES_LOG2 - 5;
-  localparam POINTER = BYTES_LOG2;    // top bit of a pointer, one more than the address: full and empty differ
+  localparam POINTER = BYTES_LOG2;  // top bit of a pointer, one more than the address: full and empty differ
   localparam ENTRY = ENTRIES_LOG2;
   localparam [POINTER:0] BYTES = {1'b1, {BYTES_LOG2{1'b0}}};
   localparam [ENTRY:0] ENTRIES = {1'b1, {ENTRIES_LOG2{1'b0}}};
@@ -57,15 +57,15 @@ module loopback_buffer #(
   reg [7:0] data_q[0:(1<<(PAIR_BITS+BYTES_LOG2))-1];
   reg [11:0] length_q[0:(1<<(PAIR_BITS+ENTRIES_LOG2))-1];
 
-  // Byte pointers: behind the last byte written, behind the last one committed; next packet to send; first byte of the oldest interval
-  // that is not being sent yet, and of the one behind it.
-  reg [POINTER:0] written_q[0:ENGINES-1], committed_q[0:ENGINES-1];
-  reg [POINTER:0] send_q[0:ENGINES-1], oldest_q[0:ENGINES-1], behind_q[0:ENGINES-1];
-  reg [ENTRY:0] entries_in_q[0:ENGINES-1], entries_out_q[0:ENGINES-1];
-  reg [ENGINES-1:0] begun_q;     // a packet has begun since the last commit
+  // Per pair, OUT side: pointers behind the last byte written and behind the last one committed; entries committed.
+  reg [2*POINTER+ENTRY+2:0] out_q[0:ENGINES-1];
+  // IN side: pointers to the next packet to send and to the oldest interval that is not being sent yet; entries taken out.
+  reg [2*POINTER+ENTRY+2:0] in_q[0:ENGINES-1];
+  reg [POINTER:0] behind_q[0:ENGINES-1];  // the oldest interval that was offered last
+  reg [ENGINES-1:0] begun_q;              // a packet has begun since the last commit
   reg [ENGINES-1:0] overflow_q;
-  reg [ENGINES-1:0] open_q;      // this service interval has data
-  reg [ENGINES-1:0] unsent_q;    // and none of it has been sent yet
+  reg [ENGINES-1:0] open_q;               // this service interval has data
+  reg [ENGINES-1:0] unsent_q;             // and none of it has been sent yet
   reg [ENGINES-1:0] room_q;
 
   // Addresses in the RAMs: the pair's number above the pointer without its top bit. Worked out in 32 bits, whatever the parameters;
@@ -78,133 +78,136 @@ module loopback_buffer #(
     entry_address = ({{(32 - ENGINE_BITS) {1'b0}}, pair} << ENTRIES_LOG2) | {{(32 - ENTRY) {1'b0}}, entry[ENTRY-1:0]};
   endfunction
 
+  // Intermediate values, used within one clock only: assigned with "=", hence the waiver. Registers are read before they are written; the
+  // simulator then needs no copies of them.
+  // verilator lint_off BLKSEQ
+
   // ---- OUT: written at once, adopted at the commit
-  wire out_paired = {{(4 - ENGINE_BITS) {1'b0}}, out_engine_i} < PAIR_COUNT;
-  wire out_write = out_valid_i && out_here_i;
-  wire out_fits = out_paired && written_q[out_engine_i] - send_q[out_engine_i] != BYTES;
-  wire [POINTER:0] out_bytes = written_q[out_engine_i] - committed_q[out_engine_i];
-  wire [15:0] out_length = {{(15 - POINTER) {1'b0}}, out_bytes};
-  wire out_commit = out_commit_i && out_here_i && begun_q[out_engine_i];
-  wire out_entry_fits = entries_in_q[out_engine_i] - entries_out_q[out_engine_i] != ENTRIES;
-  wire out_adopt = out_commit && out_paired && !overflow_q[out_engine_i] && out_entry_fits;
-  wire [31:0] out_at = data_address(out_engine_i, written_q[out_engine_i]);
-  wire [31:0] out_entry_at = entry_address(out_engine_i, entries_in_q[out_engine_i]);
-
-  always @(posedge clk_i) if (out_write && out_fits) data_q[out_at[PAIR_BITS+BYTES_LOG2-1:0]] <= out_data_i;
-
-  always @(posedge clk_i) if (out_adopt) length_q[out_entry_at[PAIR_BITS+ENTRIES_LOG2-1:0]] <= out_length[11:0];
+  wire out_active = restart_i || (out_here_i && (out_start_i || out_valid_i || out_commit_i || out_discard_i));
+  reg [POINTER:0] written, committed, out_send, out_oldest;
+  reg [ENTRY:0] entries_in, out_entries_out;
+  reg paired, fits, adopt;
+  reg [31:0] out_at, out_entry_at;
+  reg [15:0] out_length;
 
   always @(posedge clk_i) begin
-    if (restart_i) written_q[restart_engine_i] <= {(POINTER + 1) {1'b0}};
-    else if (out_write && out_fits) written_q[out_engine_i] <= written_q[out_engine_i] + 1'b1;
-    else if (out_discard_i || (out_commit && !out_adopt)) written_q[out_engine_i] <= committed_q[out_engine_i];
-  end
-  always @(posedge clk_i) begin
-    if (restart_i) committed_q[restart_engine_i] <= {(POINTER + 1) {1'b0}};
-    else if (out_adopt) committed_q[out_engine_i] <= written_q[out_engine_i];
-  end
-  always @(posedge clk_i) begin
-    if (restart_i) entries_in_q[restart_engine_i] <= {(ENTRY + 1) {1'b0}};
-    else if (out_adopt) entries_in_q[out_engine_i] <= entries_in_q[out_engine_i] + 1'b1;
-  end
-  always @(posedge clk_i) begin
-    if (restart_i) begin
-      begun_q[restart_engine_i]    <= 1'b0;
-      overflow_q[restart_engine_i] <= 1'b0;
-    end else if (out_commit_i || out_discard_i) begin
-      begun_q[out_engine_i]    <= 1'b0;
-      overflow_q[out_engine_i] <= 1'b0;
-    end else begin
-      if (out_start_i) begin
-        begun_q[out_engine_i] <= 1'b1;
+    dropped_o <= 1'b0;
+    if (out_active) begin
+      {written, committed, entries_in}          = out_q[out_engine_i];
+      {out_send, out_oldest, out_entries_out}   = in_q[out_engine_i];
+      paired       = {{(4 - ENGINE_BITS) {1'b0}}, out_engine_i} < PAIR_COUNT;
+      fits         = paired && written - out_send != BYTES;
+      out_at       = data_address(out_engine_i, written);
+      out_entry_at = entry_address(out_engine_i, entries_in);
+      out_length   = {{(15 - POINTER) {1'b0}}, written - committed};
+      adopt        = out_commit_i && begun_q[out_engine_i] && paired && !overflow_q[out_engine_i] &&
+                     entries_in - out_entries_out != ENTRIES;
+      if (out_valid_i && fits) begin
+        data_q[out_at[PAIR_BITS+BYTES_LOG2-1:0]] <= out_data_i;
+        written = written + 1'b1;
       end
-      if (out_write && !out_fits) overflow_q[out_engine_i] <= 1'b1;
+      if (adopt) begin
+        length_q[out_entry_at[PAIR_BITS+ENTRIES_LOG2-1:0]] <= out_length[11:0];
+        committed  = written;
+        entries_in = entries_in + 1'b1;
+      end
+      if (out_commit_i) begin
+        dropped_o        <= begun_q[out_engine_i] && !adopt;
+        dropped_engine_o <= out_engine_i;
+      end
+      if (out_commit_i || out_discard_i) written = committed;
+      out_q[restart_i ? restart_engine_i : out_engine_i] <=
+          restart_i ? {(2 * POINTER + ENTRY + 3) {1'b0}} : {written, committed, entries_in};
+      if (out_start_i) begun_q[out_engine_i] <= 1'b1;
+      if (out_valid_i && !fits) overflow_q[out_engine_i] <= 1'b1;
+      if (out_commit_i || out_discard_i) begin
+        begun_q[out_engine_i]    <= 1'b0;
+        overflow_q[out_engine_i] <= 1'b0;
+      end
+      if (restart_i) begin
+        begun_q[restart_engine_i]    <= 1'b0;
+        overflow_q[restart_engine_i] <= 1'b0;
+      end
     end
   end
 
   // ---- IN: offer the oldest interval; it leaves the queue of lengths with its first packet, its bytes as they are sent
-  wire [31:0] in_entry_at = entry_address(in_engine_i, entries_out_q[in_engine_i]);
-  wire sent = in_done_i && in_ok_i && in_here_i && open_q[in_engine_i];
-  wire pop = sent && unsent_q[in_engine_i];
-  wire open = in_open_i && in_here_i;
-  wire [15:0] offered = {4'd0, bytes_o};
-
   reg opened_q, begin_q, reading_q;
   reg [ENGINE_BITS-1:0] engine_q;
-  reg [15:0] packet_q;
-  reg [POINTER:0] read_q;
-
-  assign has_o = entries_in_q[in_engine_i] != entries_out_q[in_engine_i];
-
-  always @(posedge clk_i) if (open) bytes_o <= length_q[in_entry_at[PAIR_BITS+ENTRIES_LOG2-1:0]];
+  reg [POINTER:0] packet_q, read_q;
+  wire in_active = restart_i || opened_q || begin_q || (in_here_i && (in_open_i || in_start_i || in_done_i)) || (in_start_i && reading_q);
+  reg [POINTER:0] send, oldest, in_written, in_committed;
+  reg [ENTRY:0] entries_out, in_entries_in;
+  reg sent, has;
+  reg [31:0] in_entry_at, read_at;
+  reg [15:0] offered, in_length;
 
   always @(posedge clk_i) begin
+    if (in_active) begin
+      {send, oldest, entries_out}                 = in_q[in_engine_i];
+      {in_written, in_committed, in_entries_in}   = out_q[in_engine_i];
+      has         = in_entries_in != entries_out;
+      sent        = in_done_i && in_ok_i && in_here_i && open_q[in_engine_i];
+      in_entry_at = entry_address(in_engine_i, entries_out);
+      offered     = {4'd0, bytes_o};
+      in_length   = {5'd0, in_length_i};
+      if (opened_q) behind_q[engine_q] <= in_q[engine_q][POINTER+ENTRY+1:ENTRY+1] + offered[POINTER:0];
+      if (sent) begin
+        send = send + packet_q;
+        if (unsent_q[in_engine_i]) begin
+          oldest      = behind_q[in_engine_i];
+          entries_out = entries_out + 1'b1;
+        end
+        unsent_q[in_engine_i] <= 1'b0;
+      end
+      if (in_open_i && in_here_i) begin
+        send = oldest;  // what was not fetched of the last interval is dropped
+        bytes_o               <= length_q[in_entry_at[PAIR_BITS+ENTRIES_LOG2-1:0]];
+        has_o                 <= has;
+        open_q[in_engine_i]   <= has;
+        unsent_q[in_engine_i] <= has;
+      end
+      in_q[restart_i ? restart_engine_i : in_engine_i] <=
+          restart_i ? {(2 * POINTER + ENTRY + 3) {1'b0}} : {send, oldest, entries_out};
+      if (restart_i) open_q[restart_engine_i] <= 1'b0;
+      opened_q <= in_open_i && in_here_i && !rst_i;
+      begin_q  <= in_start_i && in_here_i && !rst_i;
+      if (in_open_i || in_start_i) engine_q <= in_engine_i;
+      if (in_start_i) begin
+        packet_q  <= in_length[POINTER:0];
+        reading_q <= in_here_i;
+      end
+    end
+    // The address of the byte after next is ready before it is asked for, so that the RAM's read register is the output.
+    if (begin_q || (in_next_i && reading_q)) begin
+      read_at = data_address(engine_q, read_q);
+      data_o <= data_q[read_at[PAIR_BITS+BYTES_LOG2-1:0]];
+      read_q <= read_q + 1'b1;
+    end
+    if (in_start_i && in_here_i) read_q <= send;
     if (rst_i) begin
       opened_q  <= 1'b0;
       begin_q   <= 1'b0;
       reading_q <= 1'b0;
-    end else begin
-      opened_q <= open;
-      begin_q  <= in_start_i && in_here_i;
-      if (in_start_i) reading_q <= in_here_i;
-    end
-    if (open || in_start_i) engine_q <= in_engine_i;
-    if (in_start_i) packet_q <= {5'd0, in_length_i};
-  end
-
-  always @(posedge clk_i) begin
-    if (restart_i) send_q[restart_engine_i] <= {(POINTER + 1) {1'b0}};
-    else if (open) send_q[in_engine_i] <= oldest_q[in_engine_i];  // what was not fetched of the last interval is dropped
-    else if (sent) send_q[in_engine_i] <= send_q[in_engine_i] + packet_q[POINTER:0];
-  end
-  always @(posedge clk_i) begin
-    if (restart_i) oldest_q[restart_engine_i] <= {(POINTER + 1) {1'b0}};
-    else if (pop) oldest_q[in_engine_i] <= behind_q[in_engine_i];
-  end
-  always @(posedge clk_i) begin
-    if (opened_q) behind_q[engine_q] <= oldest_q[engine_q] + offered[POINTER:0];
-  end
-  always @(posedge clk_i) begin
-    if (restart_i) entries_out_q[restart_engine_i] <= {(ENTRY + 1) {1'b0}};
-    else if (pop) entries_out_q[in_engine_i] <= entries_out_q[in_engine_i] + 1'b1;
-  end
-  always @(posedge clk_i) begin
-    if (restart_i) begin
-      open_q[restart_engine_i] <= 1'b0;
-    end else if (open) begin
-      open_q[in_engine_i]   <= has_o;
-      unsent_q[in_engine_i] <= has_o;
-    end else if (sent) begin
-      unsent_q[in_engine_i] <= 1'b0;
     end
   end
-
-  // The address of the byte after next is ready before it is asked for, so that the RAM's read register is the output.
-  wire [31:0] read_at = data_address(engine_q, read_q);
-  always @(posedge clk_i) begin
-    if (in_start_i) read_q <= send_q[in_engine_i];
-    else if (begin_q || (in_next_i && reading_q)) read_q <= read_q + 1'b1;
-  end
-  always @(posedge clk_i) if (begin_q || (in_next_i && reading_q)) data_o <= data_q[read_at[PAIR_BITS+BYTES_LOG2-1:0]];
 
   // ---- room, looked at 1 clock after something has changed
   reg changed_q;
   reg [ENGINE_BITS-1:0] changed_engine_q;
-  wire [POINTER:0] used = committed_q[changed_engine_q] - send_q[changed_engine_q];
-  always @(posedge clk_i) begin
-    changed_q <= restart_i || out_adopt || open || sent;
-    if (restart_i) changed_engine_q <= restart_engine_i;
-    else if (out_adopt) changed_engine_q <= out_engine_i;
-    else if (open || sent) changed_engine_q <= in_engine_i;
-    if (changed_q)
-      room_q[changed_engine_q] <= {{(4 - ENGINE_BITS) {1'b0}}, changed_engine_q} < PAIR_COUNT &&
-          BYTES - used >= LARGEST_BULK &&
-          entries_in_q[changed_engine_q] - entries_out_q[changed_engine_q] != ENTRIES;
-  end
+  wire changes = restart_i || (out_here_i && out_commit_i) || (in_here_i && (in_open_i || in_done_i));
+  reg [POINTER:0] room_written, room_committed, room_send, room_oldest;
+  reg [ENTRY:0] room_in, room_out;
 
   always @(posedge clk_i) begin
-    dropped_o <= out_commit && !out_adopt && !rst_i;
-    if (out_commit_i) dropped_engine_o <= out_engine_i;
+    if (changed_q) begin
+      {room_written, room_committed, room_in} = out_q[changed_engine_q];
+      {room_send, room_oldest, room_out}      = in_q[changed_engine_q];
+      room_q[changed_engine_q] <= {{(4 - ENGINE_BITS) {1'b0}}, changed_engine_q} < PAIR_COUNT &&
+          BYTES - (room_committed - room_send) >= LARGEST_BULK && room_in - room_out != ENTRIES;
+    end
+    if (changes) changed_engine_q <= restart_i ? restart_engine_i : out_here_i && out_commit_i ? out_engine_i : in_engine_i;
+    changed_q <= changes;
   end
 
   assign room_o = !out_here_i || room_q[out_engine_i];

@@ -83,15 +83,10 @@ module registers #(
   localparam [3:0] INS = INS_32[3:0], OUTS = OUTS_32[3:0];
   localparam [7:0] LOG = LOG_32[7:0], LOOPBACK = LOOPBACK_32[7:0];
 
-  reg [3:0] in_function_q[0:ENGINES-1];
+  // What an engine is set to. IN: 48..45 function, 44..43 size mode, 42..31 size, 30..23 sample bytes, 22..18 list length, 17..6
+  // capacity, 5..2 interval, 1..0 feedback format.
+  reg [48:0] in_q[0:ENGINES-1];
   reg [31:0] in_seed_q[0:ENGINES-1];
-  reg [1:0] in_size_mode_q[0:ENGINES-1];
-  reg [11:0] in_size_q[0:ENGINES-1];
-  reg [7:0] in_sample_bytes_q[0:ENGINES-1];
-  reg [4:0] in_list_length_q[0:ENGINES-1];
-  reg [11:0] in_capacity_q[0:ENGINES-1];
-  reg [3:0] in_interval_q[0:ENGINES-1];
-  reg [1:0] in_format_q[0:ENGINES-1];
   reg [3:0] out_function_q[0:ENGINES-1];
   reg [31:0] out_seed_q[0:ENGINES-1];
   reg [ENGINES-1:0] sampling_q, feeding_back_q;
@@ -100,121 +95,112 @@ module registers #(
   reg [3:0] walk_q;  // engine that is restarted next; bit 3: none
   reg walk_resets_q;
   wire walking = !walk_q[3] && !setup_en_i;
-  wire resetting = walking && walk_resets_q;
-
-  wire setup_in = setup_en_i && setup_in_i && setup_engine_i < INS;
-  wire setup_out = setup_en_i && !setup_in_i && setup_engine_i < OUTS;
-  wire write_in = we_i && addr_i[9:8] == 2'd1 && {1'b0, addr_i[7:5]} < INS;
-  wire write_out = we_i && addr_i[9:8] == 2'd2 && {1'b0, addr_i[7:5]} < OUTS;
   wire [ENGINE_BITS-1:0] at = setup_en_i ? setup_engine_i[ENGINE_BITS-1:0]
                               : walking ? walk_q[ENGINE_BITS-1:0] : addr_i[5+:ENGINE_BITS];
-  wire [4:0] which = addr_i[4:0];
-
-  // The row: bits 7..0 are byte 1, 15..8 byte 4 and so on.
-  wire [11:0] packet_bytes = {1'b0, setup_row_i[18:8]};
-  wire [1:0] more_packets = setup_row_i[20:19];
-  wire [11:0] capacity = packet_bytes + (more_packets != 2'd0 ? packet_bytes : 12'd0) + (more_packets[1] ? packet_bytes : 12'd0);
-
-  wire [3:0] new_function = setup_en_i ? setup_row_i[35:32] : resetting ? 4'd0 : |wdata_i[31:4] ? 4'd15 : wdata_i[3:0];
-  wire [1:0] new_size_mode = setup_en_i ? setup_row_i[37:36] : resetting ? 2'd0 : |wdata_i[31:2] ? 2'd3 : wdata_i[1:0];
-  wire [11:0] new_size = setup_en_i ? (|setup_row_i[55:52] ? 12'hFFF : setup_row_i[51:40])
-                         : resetting ? 12'd0 : |wdata_i[31:12] ? 12'hFFF : wdata_i[11:0];
-  wire [7:0] new_sample_bytes = setup_en_i ? setup_row_i[63:56] : resetting ? 8'd0 : |wdata_i[31:8] ? 8'hFF : wdata_i[7:0];
-  wire [4:0] new_list_length = resetting ? 5'd1 : wdata_i > 32'd16 ? 5'd16 : wdata_i[4:0];
-  wire [31:0] new_seed = resetting ? SEED : wdata_i;
-
-  wire in_row = setup_in || resetting;
-  always @(posedge clk_i) begin
-    if (in_row || (write_in && which == 5'd0)) begin
-      in_function_q[at]  <= new_function;
-      feeding_back_q[at] <= new_function == FEEDBACK;
-    end
-    if (in_row || (write_in && which == 5'd2)) begin
-      in_size_mode_q[at] <= new_size_mode;
-      sampling_q[at]     <= new_size_mode == SAMPLES;
-    end
-    if (rst_i) begin
-      feeding_back_q <= {ENGINES{1'b0}};
-      sampling_q     <= {ENGINES{1'b0}};
-    end
-  end
-  always @(posedge clk_i) if (in_row || (write_in && which == 5'd3)) in_size_q[at] <= new_size;
-  always @(posedge clk_i) if (in_row || (write_in && which == 5'd4)) in_sample_bytes_q[at] <= new_sample_bytes;
-  always @(posedge clk_i) if (resetting || (write_in && which == 5'd5)) in_list_length_q[at] <= new_list_length;
-  always @(posedge clk_i) if (resetting || (write_in && which == 5'd1)) in_seed_q[at] <= new_seed;
-  always @(posedge clk_i) begin
-    if (in_row) begin
-      in_capacity_q[at] <= setup_en_i ? capacity : 12'd0;
-      in_interval_q[at] <= setup_row_i[27:24];
-      in_format_q[at]   <= setup_row_i[69:68];
-    end
-  end
-  always @(posedge clk_i) if (setup_out || resetting || (write_out && which == 5'd0)) out_function_q[at] <= new_function;
-  always @(posedge clk_i) if (resetting || (write_out && which == 5'd1)) out_seed_q[at] <= new_seed;
-
-  wire write_general = we_i && addr_i[9:4] == 6'd0;
-  wire write_control = write_general && addr_i[3:0] == 4'h4;
+  wire write_control = we_i && addr_i == 10'h004;
   assign counters_clear_o = write_control && wdata_i[8];
   assign log_clear_o = write_control && wdata_i[9];
-
-  always @(posedge clk_i) begin
-    if (rst_i) begin
-      walk_q        <= 4'd0;
-      walk_resets_q <= 1'b1;
-    end else if (write_control && wdata_i[10]) begin
-      walk_q <= 4'd0;
-    end else if (walking) begin
-      walk_q <= walk_q + 4'd1;
-      if (walk_q == 4'd7) walk_resets_q <= 1'b0;
-    end
-  end
-
-  assign restart_in_o = setup_in || walking;
-  assign restart_out_o = setup_out || walking;
+  assign restart_in_o = walking || (setup_en_i && setup_in_i && setup_engine_i < INS);
+  assign restart_out_o = walking || (setup_en_i && !setup_in_i && setup_engine_i < OUTS);
   assign restart_engine_o = at;
 
+  // Intermediate values, used within one clock only: assigned with "=", hence the waiver. Registers are read before they are written; the
+  // simulator then needs no copies of them.
+  // verilator lint_off BLKSEQ
+  reg in_exists, out_exists, resetting, row_in, row_out;
+  reg [48:0] settings;
+  reg [3:0] function_;
+  reg [11:0] packet_bytes, capacity;
+  reg [1:0] more_packets;
+
   always @(posedge clk_i) begin
-    if (rst_i) begin
-      log_enabled_o         <= 1'b1;
-      log_mask_o            <= 16'hFFFF;
-      sample_rate_o         <= 25'd48_000;
-      sample_asynchronous_o <= 1'b0;
-      sample_changed_o      <= 1'b0;
-      feedback_override_o   <= 32'd0;
-      feedback_period_o     <= 4'd0;
-    end else begin
-      if (write_control) log_enabled_o <= wdata_i[0];
-      if (write_general && addr_i[3:0] == 4'h5) log_mask_o <= wdata_i[15:0];
-      if (write_general && addr_i[3:0] == 4'hA) sample_rate_o <= |wdata_i[31:25] ? 25'h1FFFFFF : wdata_i[24:0];
-      if (write_general && addr_i[3:0] == 4'hB) sample_asynchronous_o <= wdata_i != 32'd0;
-      if (write_general && addr_i[3:0] == 4'hD) feedback_override_o <= wdata_i;
-      if (setup_in && new_function == FEEDBACK) feedback_period_o <= setup_row_i[67:64];
-      if (sample_changed_o || setup_in || write_general)
-        sample_changed_o <= (write_general && addr_i[3:0] == 4'hA) || (setup_in && new_function == FEEDBACK);
+    if (we_i || walking || setup_en_i || sample_changed_o || rst_i) begin
+      in_exists  = {1'b0, addr_i[7:5]} < INS;
+      out_exists = {1'b0, addr_i[7:5]} < OUTS;
+      resetting  = walking && walk_resets_q;
+      row_in     = setup_en_i && setup_in_i && setup_engine_i < INS;
+      row_out    = setup_en_i && !setup_in_i && setup_engine_i < OUTS;
+      settings   = resetting ? {4'd0, 2'd0, 12'd0, 8'd0, 5'd1, 12'd0, 4'd0, 2'd0} : in_q[at];
+      function_  = setup_en_i ? setup_row_i[35:32] : resetting ? 4'd0 : |wdata_i[31:4] ? 4'd15 : wdata_i[3:0];
+      if (row_in) begin
+        // The row: bits 7..0 are byte 1, 15..8 byte 4 and so on.
+        packet_bytes = {1'b0, setup_row_i[18:8]};
+        more_packets = setup_row_i[20:19];
+        capacity     = packet_bytes + (more_packets != 2'd0 ? packet_bytes : 12'd0) + (more_packets[1] ? packet_bytes : 12'd0);
+        settings = {function_, setup_row_i[37:36], |setup_row_i[55:52] ? 12'hFFF : setup_row_i[51:40], setup_row_i[63:56],
+                    settings[22:18], capacity, setup_row_i[27:24], setup_row_i[69:68]};
+      end else if (we_i && addr_i[9:8] == 2'd1 && in_exists && !resetting) begin
+        case (addr_i[4:0])
+          5'd0: settings[48:45] = function_;
+          5'd2: settings[44:43] = |wdata_i[31:2] ? 2'd3 : wdata_i[1:0];
+          5'd3: settings[42:31] = |wdata_i[31:12] ? 12'hFFF : wdata_i[11:0];
+          5'd4: settings[30:23] = |wdata_i[31:8] ? 8'hFF : wdata_i[7:0];
+          5'd5: settings[22:18] = wdata_i > 32'd16 ? 5'd16 : wdata_i[4:0];
+          default: ;
+        endcase
+      end
+      in_q[at]           <= settings;
+      feeding_back_q[at] <= settings[48:45] == FEEDBACK;
+      sampling_q[at]     <= settings[44:43] == SAMPLES;
+      if (resetting || (we_i && addr_i[9:8] == 2'd1 && in_exists && addr_i[4:0] == 5'd1))
+        in_seed_q[at] <= resetting ? SEED : wdata_i;
+      if (row_out || resetting || (we_i && addr_i[9:8] == 2'd2 && out_exists && addr_i[4:0] == 5'd0))
+        out_function_q[at] <= function_;
+      if (resetting || (we_i && addr_i[9:8] == 2'd2 && out_exists && addr_i[4:0] == 5'd1))
+        out_seed_q[at] <= resetting ? SEED : wdata_i;
+
+      if (walking) begin
+        if (walk_q == 4'd7) walk_resets_q <= 1'b0;
+        walk_q <= walk_q + 4'd1;
+      end
+      sample_changed_o <= row_in && function_ == FEEDBACK;
+      if (row_in && function_ == FEEDBACK) feedback_period_o <= setup_row_i[67:64];
+      if (we_i && addr_i[9:4] == 6'd0) begin
+        case (addr_i[3:0])
+          4'h4: begin
+            log_enabled_o <= wdata_i[0];
+            if (wdata_i[10]) walk_q <= 4'd0;
+          end
+          4'h5: log_mask_o <= wdata_i[15:0];
+          4'hA: begin
+            sample_rate_o    <= |wdata_i[31:25] ? 25'h1FFFFFF : wdata_i[24:0];
+            sample_changed_o <= 1'b1;
+          end
+          4'hB: sample_asynchronous_o <= wdata_i != 32'd0;
+          4'hD: feedback_override_o <= wdata_i;
+          default: ;
+        endcase
+      end
+      if (rst_i) begin
+        walk_q                <= 4'd0;
+        walk_resets_q         <= 1'b1;
+        feeding_back_q        <= {ENGINES{1'b0}};
+        sampling_q            <= {ENGINES{1'b0}};
+        log_enabled_o         <= 1'b1;
+        log_mask_o            <= 16'hFFFF;
+        sample_rate_o         <= 25'd48_000;
+        sample_asynchronous_o <= 1'b0;
+        sample_changed_o      <= 1'b0;
+        feedback_override_o   <= 32'd0;
+        feedback_period_o     <= 4'd0;
+      end
     end
   end
 
   assign sample_needed_o = feeding_back_q != {ENGINES{1'b0}} || sampling_q != {ENGINES{1'b0}};
 
   // ---- what the current engines are set to
-  assign in_function_o = in_function_q[in_engine_i];
+  assign {in_function_o, in_size_mode_o, in_size_o, in_sample_bytes_o, in_list_length_o, in_capacity_o, in_interval_o, in_format_o} =
+      in_q[in_engine_i];
   assign in_seed_o = in_seed_q[in_engine_i];
-  assign in_size_mode_o = in_size_mode_q[in_engine_i];
-  assign in_size_o = in_size_q[in_engine_i];
-  assign in_sample_bytes_o = in_sample_bytes_q[in_engine_i];
-  assign in_list_length_o = in_list_length_q[in_engine_i];
-  assign in_capacity_o = in_capacity_q[in_engine_i];
-  assign in_interval_o = in_interval_q[in_engine_i];
-  assign in_format_o = in_format_q[in_engine_i];
   assign out_function_o = out_function_q[out_engine_i];
   assign out_seed_o = out_seed_q[out_engine_i];
 
   // ---- reads: RAMs at re_i, the choice one clock later
   reg re_q;
   reg [9:0] addr_q;
-  wire [ENGINE_BITS-1:0] engine = addr_q[5+:ENGINE_BITS];
-  wire in_exists = {1'b0, addr_q[7:5]} < INS;
-  wire out_exists = {1'b0, addr_q[7:5]} < OUTS;
+  reg [30:0] shown;
+  reg [ENGINE_BITS-1:0] engine;
 
   // Registers 8 ... 23 of an engine are counters 0 ... 15.
   assign counter_address_o = addr_i[9:8] == 2'd0 ? {5'd0, addr_i[3:0]} : {addr_i[9:5], addr_i[4], addr_i[2:0]};
@@ -222,10 +208,9 @@ module registers #(
   assign list_wdata_o = |wdata_i[31:12] ? 12'hFFF : wdata_i[11:0];
 
   always @(posedge clk_i) begin
-    if (rst_i) re_q <= 1'b0;
-    else if (re_i || re_q) re_q <= re_i;
-    if (re_i) addr_q <= addr_i;
     if (re_q) begin
+      engine = addr_q[5+:ENGINE_BITS];
+      shown  = in_q[engine][48:18];
       rdata_o <= 32'd0;
       case (addr_q[9:8])
         2'd0:
@@ -249,19 +234,19 @@ module registers #(
             default: rdata_o <= 32'd0;
           endcase
         2'd1:
-        if (in_exists)
+        if ({1'b0, addr_q[7:5]} < INS)
           case (addr_q[4:0])
-            5'd0: rdata_o <= {28'd0, in_function_q[engine]};
+            5'd0: rdata_o <= {28'd0, shown[30:27]};
             5'd1: rdata_o <= in_seed_q[engine];
-            5'd2: rdata_o <= {30'd0, in_size_mode_q[engine]};
-            5'd3: rdata_o <= {20'd0, in_size_q[engine]};
-            5'd4: rdata_o <= {24'd0, in_sample_bytes_q[engine]};
-            5'd5: rdata_o <= {27'd0, in_list_length_q[engine]};
+            5'd2: rdata_o <= {30'd0, shown[26:25]};
+            5'd3: rdata_o <= {20'd0, shown[24:13]};
+            5'd4: rdata_o <= {24'd0, shown[12:5]};
+            5'd5: rdata_o <= {27'd0, shown[4:0]};
             5'd8, 5'd9, 5'd10, 5'd12: rdata_o <= counter_i;
             default: rdata_o <= 32'd0;
           endcase
         2'd2:
-        if (out_exists)
+        if ({1'b0, addr_q[7:5]} < OUTS)
           case (addr_q[4:0])
             5'd0: rdata_o <= {28'd0, out_function_q[engine]};
             5'd1: rdata_o <= out_seed_q[engine];
@@ -271,6 +256,8 @@ module registers #(
         default: if (!addr_q[7] && {1'b0, addr_q[6:4]} < INS) rdata_o <= {20'd0, list_rdata_i};
       endcase
     end
+    if (re_i) addr_q <= addr_i;
+    re_q <= re_i && !rst_i;
   end
 
   assign busy_o = !walk_q[3] || re_q || sample_changed_o;

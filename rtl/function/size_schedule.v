@@ -28,7 +28,7 @@ module size_schedule #(
     input  wire                   high_speed_i,
     input  wire [           19:0] samples_i,        // counted so far, modulo 2^20
     input  wire [           15:0] samples_last_i,   // in the (micro)frame that ended last
-    // Loopback: the next interval's length, valid 1 clock after open_i.
+    // Loopback: the next interval, valid 1 clock after open_i.
     input  wire                   loop_has_i,
     input  wire [           11:0] loop_bytes_i,
     // The lists, as registers: list_rdata_o 1 clock after list_re_i.
@@ -72,8 +72,7 @@ module size_schedule #(
         has_q       <= function_i != NONE && function_i <= FEEDBACK;
         bytes_q     <= 12'd0;
         if (function_i == LOOPBACK) begin
-          from_loop_q <= loop_has_i;
-          has_q       <= loop_has_i;
+          from_loop_q <= 1'b1;
         end else if (function_i == FEEDBACK) begin
           bytes_q <= feedback_3_i ? 12'd3 : 12'd4;
         end else if (function_i != NONE && function_i <= MOD63) begin
@@ -100,9 +99,9 @@ module size_schedule #(
     end
   end
 
-  wire [11:0] offered = from_loop_q ? loop_bytes_i : from_list_q ? entry_q : bytes_q;
+  wire [11:0] offered = from_list_q ? entry_q : from_loop_q && loop_has_i ? loop_bytes_i : bytes_q;
   assign bytes_o = offered > capacity_q ? capacity_q : offered;
-  assign has_o   = has_q;
+  assign has_o   = from_loop_q ? loop_has_i : has_q;
 endmodule
 
 `default_nettype wire
