@@ -46,7 +46,7 @@ module counters #(
   localparam [3:0] SOF = 4'd0, SOF_MISSED = 4'd1, DATA_IN = 4'd3, DATA_OUT = 4'd4, ERROR = 4'd6, LINE = 4'd7, TOKEN_OTHER = 4'd8;
   localparam [3:0] STATUS_SEQUENCE = 4'd8, LINE_RESET = 4'd1, LINE_SUSPEND = 4'd4;
 
-  // Bits of todo_q, one addition each. The two general counters of an event are in first_q and second_q.
+  // Bits of todo_q, one addition each. FIRST is the general counter in first_q, SECOND is SOF_UNEXPECTED.
   localparam FIRST = 0, SECOND = 1, IN_PACKETS = 2, IN_BYTES = 3, IN_ZERO_LENGTH = 4, IN_DUPLICATE = 5, OUT_SEQUENCE_ERRORS = 6,
       DISCARDED = 7, OUT_OVERFLOW = 8, JOB = 9, TODO = 20;
 
@@ -72,8 +72,6 @@ module counters #(
       (kind_i == LINE && (status_i == LINE_RESET || status_i == LINE_SUSPEND)));
   wire [22:0] arriving = {kind_i, status_i, endpoint_i, three(engine_i), length_i};
 
-  always @(posedge clk_i) if (counts && !full) event_q[event_in_q[2:0]] <= arriving;
-
   function [3:0] error_counter(input [3:0] error);
     case (error)
       4'd1: error_counter = 4'd3;      // CRC5
@@ -89,47 +87,43 @@ module counters #(
 
   // ---- what is to be added
   reg [TODO-1:0] todo_q;
-  reg [3:0] first_q, second_q;
+  reg [3:0] first_q;
   reg [2:0] event_engine_q, job_engine_q, dropped_engine_q;
   reg [10:0] length_q;
   reg [3:0] discards_q;
   reg [ENGINES-1:0] bad_seen_q;  // FIRST_BAD is taken
 
   reg chosen_q, writing_q;
-  wire choose = todo_q != {TODO{1'b0}} && !clearing_q && !chosen_q;  // the last one is written before this one reads
-  wire load = (waiting || counts) && todo_q[OUT_SEQUENCE_ERRORS:FIRST] == 7'd0;
+  wire busy = todo_q != {TODO{1'b0}} || waiting || chosen_q || writing_q || clearing_q;
+  wire active = busy || counts || discard_i || dropped_i || job_i || clear_i || rst_i;
 
-  // Intermediate values, used within one clock only: assigned with "=", hence the waiver.
+  // Intermediate values, used within one clock only: assigned with "=", hence the waiver. Registers are read before they are written; the
+  // simulator then needs no copies of them, and nothing is done at a clock with nothing to do.
   // verilator lint_off BLKSEQ
   reg [22:0] head;
   reg [3:0] kind, status;
+  reg choose, load;
+  reg [TODO-1:0] todo;
 
   always @(posedge clk_i) begin
-    if (rst_i || clear_i) begin
-      event_in_q  <= 4'd0;
-      event_out_q <= 4'd0;
-      todo_q      <= {TODO{1'b0}};
-      bad_seen_q  <= {ENGINES{1'b0}};
-    end else begin
-      if (counts && !full && (waiting || !load)) event_in_q <= event_in_q + 4'd1;
-      if (choose) todo_q <= todo_q & (todo_q - 1'b1);
+    if (active) begin
+      todo   = todo_q;
+      choose = todo != {TODO{1'b0}} && !clearing_q && !chosen_q;  // the last one is written before this one reads
+      load   = (waiting || counts) && todo[OUT_SEQUENCE_ERRORS:FIRST] == 7'd0;
+      head   = waiting ? event_q[event_out_q[2:0]] : arriving;
+      kind   = head[22:19];
+      status = head[18:15];
+      if (choose) todo = todo & (todo - 1'b1);
       if (load) begin
-        if (waiting) event_out_q <= event_out_q + 4'd1;
-        head   = waiting ? event_q[event_out_q[2:0]] : arriving;
-        kind   = head[22:19];
-        status = head[18:15];
-        event_engine_q  <= head[13:11];
-        length_q        <= head[10:0];
-        second_q        <= 4'd2;  // SOF_UNEXPECTED
-        todo_q[FIRST]   <= kind != DATA_IN || status == 4'd2;
-        todo_q[SECOND]  <= kind == SOF && status == 4'd1;
+        todo[FIRST]  = kind != DATA_IN || status == 4'd2;
+        todo[SECOND] = kind == SOF && status == 4'd1;
         if (kind == DATA_IN) begin
-          todo_q[IN_PACKETS]     <= 1'b1;
-          todo_q[IN_BYTES]       <= head[10:0] != 11'd0;
-          todo_q[IN_ZERO_LENGTH] <= head[10:0] == 11'd0;
-          todo_q[IN_DUPLICATE]   <= status == 4'd1;
+          todo[IN_PACKETS]     = 1'b1;
+          todo[IN_BYTES]       = head[10:0] != 11'd0;
+          todo[IN_ZERO_LENGTH] = head[10:0] == 11'd0;
+          todo[IN_DUPLICATE]   = status == 4'd1;
         end
-        todo_q[OUT_SEQUENCE_ERRORS] <= (kind == DATA_OUT || kind == ERROR) && status == STATUS_SEQUENCE && head[14];
+        todo[OUT_SEQUENCE_ERRORS] = (kind == DATA_OUT || kind == ERROR) && status == STATUS_SEQUENCE && head[14];
         case (kind)
           SOF: first_q <= 4'd0;
           SOF_MISSED: first_q <= 4'd1;
@@ -138,22 +132,36 @@ module counters #(
           LINE: first_q <= status == LINE_RESET ? 4'd14 : 4'd15;
           default: first_q <= error_counter(status);
         endcase
+        event_engine_q <= head[13:11];
+        length_q       <= head[10:0];
       end
       if (discard_i) begin  // of several engines at successive clocks, for all we know
-        todo_q[DISCARDED] <= 1'b1;
-        discards_q        <= todo_q[DISCARDED] && !(choose && todo_q[DISCARDED-1:0] == 7'd0) ? discards_q + 4'd1 : 4'd1;
+        discards_q <= todo[DISCARDED] ? discards_q + 4'd1 : 4'd1;
+        todo[DISCARDED] = 1'b1;
       end
       if (dropped_i) begin
-        todo_q[OUT_OVERFLOW] <= 1'b1;
-        dropped_engine_q     <= three(dropped_engine_i);
+        todo[OUT_OVERFLOW] = 1'b1;
+        dropped_engine_q <= three(dropped_engine_i);
       end
       if (job_i) begin
         job_engine_q <= three(job_engine_i);
-        todo_q[TODO-1:JOB] <= {job_truncated_i != 2'd0, {2{job_corrupt_i != 2'd0 && !bad_seen_q[job_engine_i]}},
-                               job_mistimed_i != 2'd0, job_corrupt_i != 2'd0, job_reordered_i != 2'd0, job_duplicate_i != 2'd0,
-                               job_lost_i != 32'd0, job_zero_length_i != 2'd0, job_bytes_i != 13'd0, 1'b1};
+        todo[TODO-1:JOB] = {job_truncated_i != 2'd0, {2{job_corrupt_i != 2'd0 && !bad_seen_q[job_engine_i]}},
+                            job_mistimed_i != 2'd0, job_corrupt_i != 2'd0, job_reordered_i != 2'd0, job_duplicate_i != 2'd0,
+                            job_lost_i != 32'd0, job_zero_length_i != 2'd0, job_bytes_i != 13'd0, 1'b1};
         if (job_corrupt_i != 2'd0) bad_seen_q[job_engine_i] <= 1'b1;
       end
+      if (counts && !full && (waiting || !load)) begin
+        event_q[event_in_q[2:0]] <= arriving;
+        event_in_q <= event_in_q + 4'd1;
+      end
+      if (load && waiting) event_out_q <= event_out_q + 4'd1;
+      if (rst_i || clear_i) begin
+        event_in_q  <= 4'd0;
+        event_out_q <= 4'd0;
+        bad_seen_q  <= {ENGINES{1'b0}};
+        todo = {TODO{1'b0}};
+      end
+      todo_q <= todo;
     end
   end
 
@@ -162,105 +170,102 @@ module counters #(
   reg [31:0] addend_q, write_addend_q;
   reg set_q, write_set_q;
   wire read = chosen_q && !read_i;
+  wire selected = todo_q != {TODO{1'b0}} && !clearing_q && !chosen_q;
 
   always @(posedge clk_i) begin
-    if (rst_i || clear_i) begin
-      chosen_q  <= 1'b0;
-      writing_q <= 1'b0;
-    end else begin
-      if (choose || read) chosen_q <= choose;
-      if (read || writing_q) writing_q <= read;
-    end
-    if (choose) begin
-      set_q    <= 1'b0;
-      addend_q <= 32'd1;
-      if (todo_q[FIRST]) begin
-        address_q <= {5'd0, first_q};
-      end else if (todo_q[SECOND]) begin
-        address_q <= {5'd0, second_q};
-      end else if (todo_q[IN_PACKETS]) begin
-        address_q <= {2'd1, event_engine_q, 4'd0};
-      end else if (todo_q[IN_BYTES]) begin
-        address_q <= {2'd1, event_engine_q, 4'd1};
-        addend_q  <= {21'd0, length_q};
-      end else if (todo_q[IN_ZERO_LENGTH]) begin
-        address_q <= {2'd1, event_engine_q, 4'd2};
-      end else if (todo_q[IN_DUPLICATE]) begin
-        address_q <= {2'd1, event_engine_q, 4'd4};
-      end else if (todo_q[OUT_SEQUENCE_ERRORS]) begin
-        address_q <= {2'd2, event_engine_q, 4'd8};
-      end else if (todo_q[DISCARDED]) begin
-        address_q <= {5'd0, 4'd12};
-        addend_q  <= {28'd0, discards_q};
-      end else if (todo_q[OUT_OVERFLOW]) begin
-        address_q <= {2'd2, dropped_engine_q, 4'd9};
-      end else begin
-        address_q[8:4] <= {2'd2, job_engine_q};
-        if (todo_q[JOB]) begin
-          address_q[3:0] <= 4'd0;
-          addend_q       <= {30'd0, job_packets_i};
-        end else if (todo_q[JOB+1]) begin
-          address_q[3:0] <= 4'd1;
-          addend_q       <= {19'd0, job_bytes_i};
-        end else if (todo_q[JOB+2]) begin
-          address_q[3:0] <= 4'd2;
-          addend_q       <= {30'd0, job_zero_length_i};
-        end else if (todo_q[JOB+3]) begin
-          address_q[3:0] <= 4'd3;
-          addend_q       <= job_lost_i;
-        end else if (todo_q[JOB+4]) begin
-          address_q[3:0] <= 4'd4;
-          addend_q       <= {30'd0, job_duplicate_i};
-        end else if (todo_q[JOB+5]) begin
-          address_q[3:0] <= 4'd5;
-          addend_q       <= {30'd0, job_reordered_i};
-        end else if (todo_q[JOB+6]) begin
-          address_q[3:0] <= 4'd6;
-          addend_q       <= {30'd0, job_corrupt_i};
-        end else if (todo_q[JOB+7]) begin
-          address_q[3:0] <= 4'd7;
-          addend_q       <= {30'd0, job_mistimed_i};
-        end else if (todo_q[JOB+8]) begin
-          address_q[3:0] <= 4'd10;
-          addend_q       <= job_bad_sequence_i;
-          set_q          <= 1'b1;
-        end else if (todo_q[JOB+9]) begin
-          address_q[3:0] <= 4'd11;
-          addend_q       <= {5'b10000, job_bad_i};
-          set_q          <= 1'b1;
+    if (active) begin
+      if (read) begin
+        write_at_q     <= address_q;
+        write_addend_q <= addend_q;
+        write_set_q    <= set_q;
+      end
+      writing_q <= read && !rst_i && !clear_i;
+      chosen_q  <= (selected || (chosen_q && read_i)) && !rst_i && !clear_i;
+      if (selected) begin
+        set_q    <= 1'b0;
+        addend_q <= 32'd1;
+        if (todo_q[FIRST]) begin
+          address_q <= {5'd0, first_q};
+        end else if (todo_q[SECOND]) begin
+          address_q <= {5'd0, 4'd2};  // SOF_UNEXPECTED
+        end else if (todo_q[IN_PACKETS]) begin
+          address_q <= {2'd1, event_engine_q, 4'd0};
+        end else if (todo_q[IN_BYTES]) begin
+          address_q <= {2'd1, event_engine_q, 4'd1};
+          addend_q  <= {21'd0, length_q};
+        end else if (todo_q[IN_ZERO_LENGTH]) begin
+          address_q <= {2'd1, event_engine_q, 4'd2};
+        end else if (todo_q[IN_DUPLICATE]) begin
+          address_q <= {2'd1, event_engine_q, 4'd4};
+        end else if (todo_q[OUT_SEQUENCE_ERRORS]) begin
+          address_q <= {2'd2, event_engine_q, 4'd8};
+        end else if (todo_q[DISCARDED]) begin
+          address_q <= {5'd0, 4'd12};
+          addend_q  <= {28'd0, discards_q};
+        end else if (todo_q[OUT_OVERFLOW]) begin
+          address_q <= {2'd2, dropped_engine_q, 4'd9};
         end else begin
-          address_q[3:0] <= 4'd12;
-          addend_q       <= {30'd0, job_truncated_i};
+          address_q[8:4] <= {2'd2, job_engine_q};
+          if (todo_q[JOB]) begin
+            address_q[3:0] <= 4'd0;
+            addend_q       <= {30'd0, job_packets_i};
+          end else if (todo_q[JOB+1]) begin
+            address_q[3:0] <= 4'd1;
+            addend_q       <= {19'd0, job_bytes_i};
+          end else if (todo_q[JOB+2]) begin
+            address_q[3:0] <= 4'd2;
+            addend_q       <= {30'd0, job_zero_length_i};
+          end else if (todo_q[JOB+3]) begin
+            address_q[3:0] <= 4'd3;
+            addend_q       <= job_lost_i;
+          end else if (todo_q[JOB+4]) begin
+            address_q[3:0] <= 4'd4;
+            addend_q       <= {30'd0, job_duplicate_i};
+          end else if (todo_q[JOB+5]) begin
+            address_q[3:0] <= 4'd5;
+            addend_q       <= {30'd0, job_reordered_i};
+          end else if (todo_q[JOB+6]) begin
+            address_q[3:0] <= 4'd6;
+            addend_q       <= {30'd0, job_corrupt_i};
+          end else if (todo_q[JOB+7]) begin
+            address_q[3:0] <= 4'd7;
+            addend_q       <= {30'd0, job_mistimed_i};
+          end else if (todo_q[JOB+8]) begin
+            address_q[3:0] <= 4'd10;
+            addend_q       <= job_bad_sequence_i;
+            set_q          <= 1'b1;
+          end else if (todo_q[JOB+9]) begin
+            address_q[3:0] <= 4'd11;
+            addend_q       <= {5'b10000, job_bad_i};
+            set_q          <= 1'b1;
+          end else begin
+            address_q[3:0] <= 4'd12;
+            addend_q       <= {30'd0, job_truncated_i};
+          end
         end
       end
-    end
-    if (read) begin
-      write_at_q     <= address_q;
-      write_addend_q <= addend_q;
-      write_set_q    <= set_q;
     end
   end
 
   always @(posedge clk_i) begin
-    if (rst_i || clear_i) begin
-      clearing_q <= 1'b1;
-      clear_at_q <= 9'd0;
-    end else if (clearing_q) begin
-      clearing_q <= clear_at_q != 9'd511;
-      clear_at_q <= clear_at_q + 9'd1;
+    if (clearing_q || clear_i || rst_i) begin
+      clearing_q <= rst_i || clear_i || clear_at_q != 9'd511;
+      clear_at_q <= rst_i || clear_i ? 9'd0 : clear_at_q + 9'd1;
     end
   end
 
   wire [8:0] read_at = read_i ? address_i : address_q;
   wire [8:0] write_at = clearing_q ? clear_at_q : write_at_q;
-  wire [31:0] written = clearing_q ? 32'd0 : write_set_q ? write_addend_q : read_q + write_addend_q;
+  wire [31:0] sum = clearing_q ? 32'd0 : write_set_q ? write_addend_q : read_q + write_addend_q;
   always @(posedge clk_i) begin
-    if (clearing_q || writing_q) counter_q[write_at] <= written;
-    if (read_i || read) read_q <= counter_q[read_at];
+    if (read_i || active) begin
+      if (clearing_q || writing_q) counter_q[write_at] <= sum;
+      if (read_i || read) read_q <= counter_q[read_at];
+    end
   end
 
   assign rdata_o = read_q;
-  assign busy_o = todo_q != {TODO{1'b0}} || waiting || chosen_q || writing_q || clearing_q;
+  assign busy_o = busy;
 endmodule
 
 `default_nettype wire
