@@ -13,7 +13,9 @@ module isochio_device #(
     // $readmemh file of the image, one byte a line; empty: the image comes through the port.
     parameter IMAGE_FILE = ""
 ) (
+    // 60 MHz. clk_work_i is the same clock; a simulator may leave out its edges (docs/rtl.md).
     input wire clk_i,
+    input wire clk_work_i,
     input wire rst_i,
     input wire [7:0] utmi_data_i,
     input wire utmi_rx_valid_i,
@@ -34,6 +36,7 @@ module isochio_device #(
     input wire [7:0] image_data_i,
     input wire [31:0] skip_i,
     output wire quiet_o,
+    output wire work_o,
     output wire [31:0] wake_o,
     output wire status_high_speed_o,
     output wire status_configured_o,
@@ -47,6 +50,10 @@ module isochio_device #(
 
   wire operating, high_speed, suspended, bus_reset, drive_k, line_event;
   wire [2:0] line_status;
+
+  wire in_pin_valid, in_pin_active, in_pin_error, in_pin_wakeup;
+  wire [7:0] in_pin_data;
+  wire [1:0] in_pin_line;
 
   wire rx_start, rx_end, rx_pid_valid, rx_pid_good, crc5_good, crc16_good, rx_error, rx_byte_valid;
   wire [7:0] rx_pid, rx_byte;
@@ -100,17 +107,35 @@ module isochio_device #(
   wire [15:0] t_length, event_length;
   wire [7:0] t_pid, event_pid;
 
+  wire line_changed, in_next_needed;
   wire rx_quiet, tx_quiet, line_quiet, transaction_quiet, control_quiet, merge_quiet, function_busy;
   wire line_timer, transaction_timer, frame_timer_runs;
   wire [31:0] line_deadline, transaction_deadline, frame_deadline;
 
-  packet_rx u_packet_rx (
+  utmi_inputs u_utmi_inputs (
       .clk_i(clk_i),
       .rst_i(rst_i),
       .utmi_data_i(utmi_data_i),
       .utmi_rx_valid_i(utmi_rx_valid_i),
       .utmi_rx_active_i(utmi_rx_active_i),
       .utmi_rx_error_i(utmi_rx_error_i),
+      .utmi_line_state_i(utmi_line_state_i),
+      .remote_wakeup_i(remote_wakeup_i),
+      .data_o(in_pin_data),
+      .valid_o(in_pin_valid),
+      .active_o(in_pin_active),
+      .error_o(in_pin_error),
+      .line_state_o(in_pin_line),
+      .remote_wakeup_o(in_pin_wakeup)
+  );
+
+  packet_rx u_packet_rx (
+      .clk_i(clk_work_i),
+      .rst_i(rst_i),
+      .in_data_i(in_pin_data),
+      .in_valid_i(in_pin_valid),
+      .in_active_i(in_pin_active),
+      .in_error_i(in_pin_error),
       .start_o(rx_start),
       .end_o(rx_end),
       .pid_valid_o(rx_pid_valid),
@@ -144,14 +169,14 @@ module isochio_device #(
   );
 
   line_state u_line_state (
-      .clk_i(clk_i),
+      .clk_i(clk_work_i),
       .rst_i(rst_i),
       .stamp_i(stamp_q),
-      .utmi_line_state_i(utmi_line_state_i),
+      .in_line_i(in_pin_line),
       .activity_i(rx_start || rx_end || tx_done),
       .fs_only_i(fs_only_i),
       .high_speed_capable_i(high_speed_capable),
-      .remote_wakeup_i(remote_wakeup_i),
+      .remote_wakeup_i(in_pin_wakeup),
       .remote_wakeup_enabled_i(remote_wakeup_enabled),
       .utmi_xcvr_select_o(utmi_xcvr_select_o),
       .utmi_term_select_o(utmi_term_select_o),
@@ -166,11 +191,12 @@ module isochio_device #(
       .event_status_o(line_status),
       .deadline_valid_o(line_timer),
       .deadline_o(line_deadline),
+      .changed_o(line_changed),
       .quiet_o(line_quiet)
   );
 
   frame_timer u_frame_timer (
-      .clk_i(clk_i),
+      .clk_i(clk_work_i),
       .rst_i(rst_i),
       .stamp_i(stamp_q),
       .enable_i(operating),
@@ -189,7 +215,7 @@ module isochio_device #(
   );
 
   transaction u_transaction (
-      .clk_i(clk_i),
+      .clk_i(clk_work_i),
       .rst_i(rst_i),
       .stamp_i(stamp_q),
       .enable_i(operating),
@@ -265,7 +291,7 @@ module isochio_device #(
   );
 
   endpoint_table u_endpoint_table (
-      .clk_i(clk_i),
+      .clk_i(clk_work_i),
       .clear_i(table_clear),
       .change_index_i(table_index),
       .setup_i(table_setup),
@@ -293,7 +319,7 @@ module isochio_device #(
       .IN_ENGINES(IN_ENGINES),
       .OUT_ENGINES(OUT_ENGINES)
   ) u_control_endpoint (
-      .clk_i(clk_i),
+      .clk_i(clk_work_i),
       .rst_i(rst_i),
       .reset_i(bus_reset),
       .high_speed_i(high_speed),
@@ -351,7 +377,7 @@ module isochio_device #(
   image_memory #(
       .IMAGE_FILE(IMAGE_FILE)
   ) u_image_memory (
-      .clk_i(clk_i),
+      .clk_i(clk_work_i),
       .we_i(image_we_i || store_we),
       .write_addr_i(store_we ? store_addr : image_addr_i),
       .write_data_i(store_we ? store_data : image_data_i),
@@ -361,7 +387,7 @@ module isochio_device #(
   );
 
   event_merge u_event_merge (
-      .clk_i(clk_i),
+      .clk_i(clk_work_i),
       .rst_i(rst_i),
       .transaction_i(t_event),
       .kind_i(t_kind),
@@ -394,7 +420,8 @@ module isochio_device #(
       .LOOPBACK_LOG2(LOOPBACK_LOG2),
       .LOOPBACK_PAIRS(LOOPBACK_PAIRS)
   ) u_function (
-      .clk_i(clk_i),
+      .clk_i(clk_work_i),
+      .clk_source_i(clk_i),
       .rst_i(rst_i),
       .stamp_i(stamp_q),
       .frame_i(frame),
@@ -416,6 +443,7 @@ module isochio_device #(
       .in_length_i(in_length),
       .in_data_o(in_data),
       .in_next_i(tx_next && !control),
+      .in_next_needed_o(in_next_needed),
       .in_done_i(in_done),
       .in_ok_i(in_ok),
       .out_engine_i(out_engine),
@@ -445,16 +473,25 @@ module isochio_device #(
       .busy_o(function_busy)
   );
 
-  // Clocks to the nearest deadline. A timer that does not run is as far away as can be; deadlines lie below 2^31 clocks ahead, and
-  // one that has come is acted on at the next clock, so the device is not quiet.
+  // The nearest deadline. Deadlines lie below 2^31 clocks ahead.
+  wire line_first = line_timer && (!frame_timer_runs || (line_deadline - frame_deadline) >= 32'h80000000);
+  wire [31:0] nearer = line_first ? line_deadline : frame_deadline;
+  wire transaction_first = transaction_timer && (!(line_timer || frame_timer_runs) || (transaction_deadline - nearer) >= 32'h80000000);
+  wire [31:0] nearest = transaction_first ? transaction_deadline : nearer;
+  wire timer_runs = line_timer || frame_timer_runs || transaction_timer;
+  wire [31:0] left = nearest - stamp_q;
+  wire due = timer_runs && (left[31] || left == 32'd0);
   localparam [31:0] NEVER = 32'hFFFFFFFF;
-  wire [31:0] line_left = line_timer ? line_deadline - stamp_q : NEVER;
-  wire [31:0] frame_left = frame_timer_runs ? frame_deadline - stamp_q : NEVER;
-  wire [31:0] transaction_left = transaction_timer ? transaction_deadline - stamp_q : NEVER;
-  wire [31:0] nearer = line_left < frame_left ? line_left : frame_left;
-  assign wake_o = transaction_left < nearer ? transaction_left : nearer;
-  assign quiet_o = rx_quiet && tx_quiet && line_quiet && transaction_quiet && control_quiet && merge_quiet && !function_busy &&
-                   !frame_tick && wake_o != 32'd0 && !rst_i;
+
+  // What clk_work_i's part of the device has to do at the next clock.
+  wire at_rest = rx_quiet && line_quiet && transaction_quiet && control_quiet && merge_quiet && !function_busy && !frame_tick;
+  wire arriving = in_pin_valid || in_pin_error || in_pin_wakeup || rx_start || rx_end || line_changed || tx_done;
+  wire work = !at_rest || arriving || due;
+
+  assign wake_o = timer_runs ? left : NEVER;
+  assign quiet_o = !work && tx_quiet;
+  // A byte for the transmitter may come from a memory of that part.
+  assign work_o = work || (utmi_tx_valid_o && (control || in_next_needed));
 
   assign status_high_speed_o = high_speed;
   assign status_configured_o = configured;

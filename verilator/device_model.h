@@ -56,7 +56,7 @@ class DeviceModel {
   /// One rising edge that stands for 1 + skip of them.
   void clock(std::uint32_t skip) {
     root_->skip_i = skip;
-    rise();
+    rise(root_->work_o != 0);
     if constexpr (traced) {
       edge_ += 1 + skip;
       wave_->dump(static_cast<std::uint64_t>(edge_) * 50'000 / 3);
@@ -64,16 +64,19 @@ class DeviceModel {
   }
 
  private:
-  void rise() {
+  /// The part of the device on clk_work_i sees the edge only if it has `work` (docs/rtl.md); with waves always.
+  void rise(bool work = true) {
     // Verilator finds an edge by comparing with the clock it saw last. Telling it that this was 0 saves the evaluation
-    // of the falling edge, at which nothing happens. Where that variable is not reachable, the clock really falls.
-    if constexpr (requires { root_->__Vtrigrprev__TOP__clk_i; } && !traced) {
+    // of the falling edge, at which nothing happens; telling it that it was 1 hides the edge. Where these variables are
+    // not reachable, the clocks really fall.
+    if constexpr (requires { root_->__Vtrigrprev__TOP__clk_i + root_->__Vtrigrprev__TOP__clk_work_i; } && !traced) {
       root_->__Vtrigrprev__TOP__clk_i = 0;
+      root_->__Vtrigrprev__TOP__clk_work_i = work ? 0 : 1;
     } else {
-      root_->clk_i = 0;
+      root_->clk_i = root_->clk_work_i = 0;
       top_->eval();
     }
-    root_->clk_i = 1;
+    root_->clk_i = root_->clk_work_i = 1;
     top_->eval();
   }
 

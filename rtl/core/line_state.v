@@ -1,5 +1,5 @@
 // isochio: bus reset, high-speed detection handshake, suspend, resume, remote wake-up (USB 2.0 sections 7.1.7.3 to 7.1.7.7,
-// UTMI 1.05). Line state is registered once and taken one clock later. Every state has a way out by a line state or a timer.
+// UTMI 1.05). Line state comes from utmi_inputs and is taken one clock later. Every state has a way out by a line state or a timer.
 //
 // The transceiver's clock must keep running in suspend; utmi_suspend_n_o may be left unconnected where it would stop it.
 `default_nettype none
@@ -8,7 +8,7 @@ module line_state (
     input  wire        clk_i,
     input  wire        rst_i,
     input  wire [31:0] stamp_i,
-    input  wire [ 1:0] utmi_line_state_i,
+    input  wire [ 1:0] in_line_i,
     // Strobe: a packet began or ended, of whatever direction.
     input  wire        activity_i,
     input  wire        fs_only_i,
@@ -33,6 +33,9 @@ module line_state (
     output wire [ 2:0] event_status_o,
     output wire        deadline_valid_o,
     output wire [31:0] deadline_o,
+    // A change of line state is under way.
+    output wire        changed_o,
+    // No strobe is under way.
     output wire        quiet_o
 );
   localparam SE0 = 2'd0, J = 2'd1, K = 2'd2;
@@ -51,9 +54,9 @@ module line_state (
   localparam FULL = 4'd0, HIGH = 4'd1, REVERT = 4'd2, DEVICE_CHIRP = 4'd3, HOST_CHIRP = 4'd4, FULL_RESET = 4'd5,
              SUSPEND = 4'd6, RESUME = 4'd7, WAKE = 4'd8;
 
-  reg [1:0] in_line_q, line_q;
+  reg [1:0] line_q;
   reg [3:0] state_q;
-  reg was_high_q, timer_q, reset_q, event_q, wake_pending_q, wake_allowed_q;
+  reg was_high_q, timer_q, moved_q, reset_q, event_q, wake_pending_q, wake_allowed_q;
   reg [ 2:0] event_status_q;
   reg [ 2:0] chirps_q;
   reg [31:0] deadline_q, changed_at_q;
@@ -62,7 +65,7 @@ module line_state (
   reg xcvr_q, term_q, suspend_n_q, drive_k_q;
   reg [1:0] op_mode_q;
 
-  wire changed = in_line_q != line_q;
+  wire changed = in_line_i != line_q;
   wire fired = timer_q && (stamp_i - deadline_q) < 32'h80000000;
   wire wake_now = state_q == SUSPEND && wake_pending_q && wake_allowed_q;
 
@@ -116,7 +119,7 @@ module line_state (
 
   // In full speed: what the line state that has just begun leads to if it lasts.
   task watch_full_speed_line;
-    case (in_line_q)
+    case (in_line_i)
       SE0: set_timer(RESET_SE0);
       J: set_timer(IDLE_FS);
       default: timer_q <= 1'b0;
@@ -124,20 +127,20 @@ module line_state (
   endtask
 
   always @(posedge clk_i) begin
-    in_line_q <= utmi_line_state_i;
     if (changed) begin
-      line_q <= in_line_q;
+      line_q <= in_line_i;
       changed_at_q <= stamp_i;
     end
     reset_q <= 1'b0;
     event_q <= 1'b0;
+    moved_q <= 1'b0;
     if (remote_wakeup_i && remote_wakeup_enabled_i && state_q == SUSPEND) wake_pending_q <= 1'b1;
 
     if (changed || fired || activity_i || wake_now) begin
       case (state_q)
         FULL:
         if (changed || activity_i) begin
-          if (changed || in_line_q != SE0) watch_full_speed_line;
+          if (changed || in_line_i != SE0) watch_full_speed_line;
         end else if (line_q == SE0) enter_reset;
         else begin
           was_high_q <= 1'b0;
@@ -149,6 +152,7 @@ module line_state (
         else if (line_q != SE0) set_timer(IDLE_HS);
         else begin
           state_q <= REVERT;
+          moved_q <= 1'b1;  // operating_o falls without an event: the others see it at the next clock
           xcvr_q  <= 1'b1;
           term_q  <= 1'b1;
           set_timer(SETTLE);
@@ -156,7 +160,7 @@ module line_state (
 
         REVERT:
         if (fired) begin
-          if (in_line_q == SE0) enter_reset;
+          if (in_line_i == SE0) enter_reset;
           else enter_suspend;
         end
 
@@ -189,7 +193,7 @@ module line_state (
         end
 
         FULL_RESET:
-        if (in_line_q == J) begin
+        if (in_line_i == J) begin
           state_q <= FULL;
           raise(3'd3);
           set_timer(IDLE_FS);
@@ -197,7 +201,7 @@ module line_state (
 
         SUSPEND:
         if (changed) begin
-          case (in_line_q)
+          case (in_line_i)
             SE0: set_timer(RESET_SE0);
             K: begin
               state_q <= RESUME;
@@ -230,7 +234,7 @@ module line_state (
 
         // The host drives K and ends with SE0; J without that is a spurious wake-up.
         RESUME:
-        if (changed && in_line_q == SE0) begin
+        if (changed && in_line_i == SE0) begin
           raise(3'd5);
           if (was_high_q) begin
             state_q <= HIGH;
@@ -241,7 +245,7 @@ module line_state (
             state_q <= FULL;
             set_timer(RESET_SE0);
           end
-        end else if (changed && in_line_q == J) set_timer(IDLE_FS);
+        end else if (changed && in_line_i == J) set_timer(IDLE_FS);
         else if (changed) timer_q <= 1'b0;
         else if (fired && line_q == J) enter_suspend;
         else if (fired) timer_q <= 1'b0;
@@ -251,7 +255,6 @@ module line_state (
     end
 
     if (rst_i) begin
-      in_line_q <= J;
       line_q <= J;
       changed_at_q <= stamp_i;
       state_q <= FULL;
@@ -266,6 +269,7 @@ module line_state (
       event_q <= 1'b0;
       wake_pending_q <= 1'b0;
       wake_allowed_q <= 1'b0;
+      moved_q <= 1'b0;
       set_timer(IDLE_FS);
     end
   end
@@ -283,7 +287,8 @@ module line_state (
   assign event_status_o = event_status_q;
   assign deadline_valid_o = timer_q;
   assign deadline_o = deadline_q;
-  assign quiet_o = !changed && !fired && !reset_q && !event_q && !wake_now;
+  assign changed_o = changed;
+  assign quiet_o = !moved_q && !reset_q && !event_q && !wake_now;
 endmodule
 
 `default_nettype wire

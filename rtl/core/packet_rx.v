@@ -1,6 +1,6 @@
 // isochio: receives packets from UTMI and judges them.
 //
-// Inputs are registered once. A packet is everything while rx_active is high; end_o is one clock after rx_active was sampled low,
+// The inputs come from utmi_inputs. A packet is everything while in_active_i is high; end_o comes with its fall,
 // and all fields stay valid until the next start_o. Nothing that arrives stops this module: a packet ends when rx_active
 // falls. Payload bytes leave two bytes late, so that the CRC16 never shows up on byte_o; the last one may coincide with end_o.
 // Lengths saturate at 4095.
@@ -9,10 +9,10 @@
 module packet_rx (
     input  wire        clk_i,
     input  wire        rst_i,
-    input  wire [ 7:0] utmi_data_i,
-    input  wire        utmi_rx_valid_i,
-    input  wire        utmi_rx_active_i,
-    input  wire        utmi_rx_error_i,
+    input  wire [ 7:0] in_data_i,
+    input  wire        in_valid_i,
+    input  wire        in_active_i,
+    input  wire        in_error_i,
     // Strobe: rx_active rose.
     output wire        start_o,
     // Strobe: the packet is over.
@@ -32,31 +32,20 @@ module packet_rx (
     // Payload of a data packet: strobe and byte.
     output wire        byte_valid_o,
     output wire [ 7:0] byte_o,
-    // Nothing is under way that the next clock would change.
+    // No strobe is under way.
     output wire        quiet_o
 );
   `include "core/crc.vh"
-
-  reg       in_active_q, in_valid_q, in_error_q;
-  reg [7:0] in_data_q;
 
   reg active_q, pid_valid_q, byte_valid_q, error_q, crc5_good_q;
   reg [ 7:0] pid_q, last_q, before_q, byte_q;
   reg [11:0] length_q;
   reg [15:0] crc16_q;
 
-  always @(posedge clk_i) begin
-    in_active_q <= utmi_rx_active_i;
-    in_valid_q  <= utmi_rx_valid_i && utmi_rx_active_i;
-    in_error_q  <= utmi_rx_error_i && utmi_rx_active_i;
-    if (utmi_rx_valid_i) in_data_q <= utmi_data_i;
-    if (rst_i) in_active_q <= 1'b0;
-  end
-
   // Bytes and packet boundaries. A byte can't come in the clock of start_o's evaluation before length_q is cleared: both
   // happen here, the byte last.
   always @(posedge clk_i) begin
-    active_q <= in_active_q;
+    active_q <= in_active_i;
     pid_valid_q <= 1'b0;
     byte_valid_q <= 1'b0;
     if (start_o) begin
@@ -65,22 +54,22 @@ module packet_rx (
       crc5_good_q <= 1'b0;
       crc16_q <= 16'hFFFF;
     end
-    if (in_error_q) error_q <= 1'b1;
-    if (in_valid_q) begin
+    if (in_error_i) error_q <= 1'b1;
+    if (in_valid_i) begin
       if (start_o || length_q == 12'd0) begin
-        pid_q <= in_data_q;
+        pid_q <= in_data_i;
         pid_valid_q <= 1'b1;
         length_q <= 12'd1;
       end else begin
         if (length_q != 12'hFFF) length_q <= length_q + 12'd1;
-        last_q   <= in_data_q;
+        last_q   <= in_data_i;
         before_q <= last_q;
         if (pid_q[1:0] == 2'b11) begin
-          crc16_q <= crc16_byte(crc16_q, in_data_q);
+          crc16_q <= crc16_byte(crc16_q, in_data_i);
           byte_q <= before_q;
           byte_valid_q <= length_q[11:2] != 10'd0 || length_q[1:0] == 2'd3;
         end else if (length_q == 12'd2) begin
-          crc5_good_q <= crc5_token({in_data_q, last_q}) == 5'b00110;
+          crc5_good_q <= crc5_token({in_data_i, last_q}) == 5'b00110;
         end
       end
     end
@@ -90,8 +79,8 @@ module packet_rx (
     end
   end
 
-  assign start_o = in_active_q && !active_q;
-  assign end_o = !in_active_q && active_q;
+  assign start_o = in_active_i && !active_q;
+  assign end_o = !in_active_i && active_q;
   assign pid_valid_o = pid_valid_q;
   assign pid_o = pid_q;
   assign pid_good_o = pid_q[3:0] == ~pid_q[7:4];
@@ -102,7 +91,7 @@ module packet_rx (
   assign error_o = error_q;
   assign byte_valid_o = byte_valid_q;
   assign byte_o = byte_q;
-  assign quiet_o = in_active_q == active_q && !in_valid_q && !in_error_q && !pid_valid_q && !byte_valid_q;
+  assign quiet_o = !pid_valid_q && !byte_valid_q;
 endmodule
 
 `default_nettype wire

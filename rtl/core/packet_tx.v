@@ -22,6 +22,7 @@ module packet_tx (
     output wire [ 7:0] utmi_data_o,
     output wire        utmi_tx_valid_o,
     input  wire        utmi_tx_ready_i,
+    // Done_o aside, the next clock changes nothing.
     output wire        quiet_o
 );
   `include "core/crc.vh"
@@ -95,7 +96,7 @@ module packet_tx (
   assign done_o = done_q;
   assign utmi_data_o = data_q;
   assign utmi_tx_valid_o = valid_q;
-  assign quiet_o = !done_q && drive_k_i == (state_q == DRIVE_K);
+  assign quiet_o = drive_k_i == (state_q == DRIVE_K);
 endmodule
 
 `default_nettype wire

@@ -635,7 +635,7 @@ module transaction (
   assign event_status_o = event_status_q;
   assign deadline_valid_o = deadline_valid_q;
   assign deadline_o = deadline_q;
-  assign quiet_o = !state_q[3] && !timed_out && strobe_q == {S_COUNT{1'b0}};
+  assign quiet_o = !state_q[3] && strobe_q == {S_COUNT{1'b0}};
 endmodule
 
 `default_nettype wire

@@ -17,6 +17,8 @@ module isochio_function #(
     parameter LOOPBACK_PAIRS = 6
 ) (
     input  wire        clk_i,
+    // The same clock, for the pattern source; a simulator may leave out edges of clk_i (docs/rtl.md).
+    input  wire        clk_source_i,
     input  wire        rst_i,
     // Time and state of the device.
     input  wire [31:0] stamp_i,         // 60 MHz clocks modulo 2^32
@@ -44,6 +46,7 @@ module isochio_function #(
     input  wire [10:0] in_length_i,
     output wire [ 7:0] in_data_o,
     input  wire        in_next_i,
+    output wire        in_next_needed_o,  // in_next_i is for more than the pattern source: clk_i is needed with it
     input  wire        in_done_i,
     input  wire        in_ok_i,
     // OUT transactions.
@@ -242,7 +245,7 @@ module isochio_function #(
   pattern_source #(
       .ENGINE_BITS(ENGINE_BITS)
   ) i_pattern_source (
-      .clk_i           (clk_i),
+      .clk_i           (clk_source_i),
       .restart_i       (restart_in),
       .restart_engine_i(restart_engine),
       .engine_i        (in_engine),
@@ -400,6 +403,7 @@ module isochio_function #(
       .busy_o    (log_busy)
   );
 
+  assign in_next_needed_o = in_function == LOOPBACK;
   assign busy_o = registers_busy || sample_clock_busy || sink_busy || loopback_busy || counters_busy || log_busy;
 endmodule
 

@@ -23,12 +23,14 @@ Bench::~Bench() { model_->final(); }
 void Bench::clock() {
   Vfunction& m = *model_;
   m.clk_i = 1;
+  m.clk_source_i = 1;
   m.eval();
   m.frame_tick_i = m.setup_en_i = m.in_open_i = m.in_start_i = m.in_next_i = m.in_done_i = 0;
   m.out_start_i = m.out_valid_i = m.out_end_i = m.out_commit_i = m.out_discard_i = 0;
   m.event_i = m.reg_we_i = m.reg_re_i = m.log_pop_i = 0;
   ++m.stamp_i;
   m.clk_i = 0;
+  m.clk_source_i = 0;
   m.eval();
 }
 
@@ -51,8 +53,10 @@ void Bench::idle(unsigned clocks) {
   const Bytes before(begin, begin + sizeof(Root));
   for (unsigned i = 0; i < clocks; ++i) {
     m.clk_i = 1;
+    m.clk_source_i = 1;
     m.eval();
     m.clk_i = 0;
+    m.clk_source_i = 0;
     m.eval();
   }
   const bool quiet = std::equal(before.begin(), before.end(), begin);
