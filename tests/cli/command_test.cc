@@ -1,0 +1,203 @@
+// isochio: the command from outside: what it prints, what it writes, how it exits.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <string>
+
+#include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <nlohmann/json.hpp>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+class Folder {
+ public:
+  Folder() {
+    std::string name = (fs::temp_directory_path() / "isochio-test-XXXXXX").string();
+    REQUIRE(mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  ~Folder() { fs::remove_all(path_); }
+  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  fs::path path_;
+};
+
+struct Result {
+  int code = -1;
+  std::string out;  ///< standard output and error
+};
+
+Result isochio(const std::string& arguments, const char* redirect = "2>&1") {
+  const auto line = std::string(ISOCHIO_COMMAND) + " " + arguments + " " + redirect;
+  std::FILE* pipe = popen(line.c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  Result result;
+  std::array<char, 4096> block{};
+  for (std::size_t n = 0; (n = std::fread(block.data(), 1, block.size(), pipe)) > 0;)
+    result.out.append(block.data(), n);
+  const int status = pclose(pipe);
+  result.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return result;
+}
+
+std::string read(const std::string& path) {
+  std::ifstream stream(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+void write(const std::string& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("every subcommand's help has examples and leaves with 0") {
+  for (const char* command : {"", "run", "list", "bandwidth", "describe"}) {
+    CAPTURE(command);
+    const auto help = isochio(std::string(command) + " --help");
+    CHECK(help.code == 0);
+    CHECK(has(help.out, "Examples:\n  isochio"));
+  }
+  CHECK(has(isochio("--version").out, "isochio 0."));
+}
+
+TEST_CASE("bad usage and bad input leave with 2 and say what to do") {
+  CHECK(isochio("").code == 2);
+  CHECK(isochio("fly").code == 2);
+  CHECK(isochio("run").code == 2);
+  CHECK(isochio("run hs-1x1024-in --speed ss").code == 2);
+  CHECK(isochio("run hs-1x1024-in --payload /no/such/file").code == 2);
+  const auto near = isochio("run hs-3x1024in");
+  CHECK(near.code == 2);
+  CHECK(has(near.out, "did you mean \"hs-3x1024-in\""));
+  const auto no_loopback = isochio("run hs-1x1024-in --payload " ISOCHIO_SOURCE_DIR "/LICENSE");
+  CHECK(no_loopback.code == 2);
+  CHECK(has(no_loopback.out, "loopback"));
+  CHECK(isochio("run hs-1x1024-in --frames 2 --json /no/such/folder/x.json").code == 2);
+  CHECK(isochio("run hs-1x1024-in --frames 2 --device nothing").code == 2);
+  CHECK(isochio("describe nothing").code == 2);
+
+  const Folder folder;
+  write(folder / "bad.toml", "[[stream]]\nendpoint = \"in\"\nalternat = 2\n");
+  const auto bad = isochio("run " + (folder / "bad.toml"));
+  CHECK(bad.code == 2);
+  CHECK(has(bad.out, "bad.toml:3: stream[0].alternat:"));
+  write(folder / "big.toml", "[[stream]]\nendpoint = \"in\"\nsize = 1000\n");
+  const auto big = isochio("run " + (folder / "big.toml"));
+  CHECK(big.code == 2);
+  CHECK(has(big.out, "stream[0].size: 1000 bytes"));
+}
+
+TEST_CASE("a target that can't be started leaves with 3") {
+  CHECK(isochio("run hs-1x1024-in --frames 2 --wave /no/such/folder/x.fst").code == 3);
+}
+
+TEST_CASE("checks that find something leave with 1") {
+  const Folder folder;
+  // A completion may come no later than 1 us after the end: the modelled interrupt takes 5.
+  write(folder / "late.toml",
+        "frames = 8\n[[stream]]\nalternate = 2\nendpoint = \"in\"\n[checks]\ncompletion_latency_us = 1\n");
+  const auto result = isochio("run " + (folder / "late.toml") + " --json " + (folder / "late.json") + " --junit " +
+                              (folder / "late.xml"));
+  CHECK(result.code == 1);
+  CHECK(has(result.out, "failed"));
+  const auto report = nlohmann::json::parse(read(folder / "late.json"));
+  CHECK(report["verdict"] == "failed");
+  CHECK(report["violations"].size() == 2);
+  CHECK(report["violations"][0]["rule"] == "completion_latency");
+  CHECK(has(read(folder / "late.xml"), "<failure"));
+}
+
+TEST_CASE("the report on standard output is JSON and nothing else") {
+  const auto result = isochio("run hs-interval-4 --frames 4 --seed 9 --json -", "2>/dev/null");
+  CHECK(result.code == 0);
+  const auto report = nlohmann::json::parse(result.out);
+  CHECK(report["scenario"] == "hs-interval-4");
+  CHECK(report["seed"] == 9);
+  CHECK(report["verdict"] == "passed");
+}
+
+TEST_CASE("several scenarios write one file each and end in a table") {
+  const Folder folder;
+  const auto result = isochio("run hs-interval-4 fs-1023 --frames 4 --json " + (folder / "json") + " --capture " +
+                              (folder / "captures"));
+  CHECK(result.code == 0);
+  CHECK(nlohmann::json::parse(read(folder / "json/fs-1023.json"))["speed"] == "fs");
+  CHECK(nlohmann::json::parse(read(folder / "json/hs-interval-4.json"))["speed"] == "hs");
+  CHECK(read(folder / "captures/fs-1023.pcapng").starts_with("\x0a\x0d\x0d\x0a"));
+}
+
+TEST_CASE("another seed gives other bytes on the wire, the same seed the same") {
+  const Folder folder;
+  for (const char* seed : {"1", "1", "2"}) {
+    static int run = 0;
+    CHECK(isochio(std::string("run hs-interval-4 --frames 4 --seed ") + seed + " --capture " +
+                  (folder / std::to_string(run++)))
+              .code == 0);
+  }
+  CHECK(read(folder / "0") != read(folder / "2"));
+}
+
+TEST_CASE("a real file goes out, through the device, comes back in and is the same") {
+  const Folder folder;
+  std::mt19937 random(7);
+  std::string bytes(100'003, '\0');
+  for (auto& byte : bytes) byte = static_cast<char>(random());
+  for (const std::size_t size : {bytes.size(), std::size_t{1}, std::size_t{0}, std::size_t{1024 * 32}}) {
+    CAPTURE(size);
+    write(folder / "payload", bytes.substr(0, size));
+    const auto result = isochio("run loopback --payload " + (folder / "payload") + " --received " +
+                                (folder / "received") + " --json " + (folder / "json"));
+    CHECK(result.code == 0);
+    CHECK(read(folder / "received") == bytes.substr(0, size));
+    CHECK(nlohmann::json::parse(read(folder / "json"))["bytes_compared"] == size);
+  }
+}
+
+TEST_CASE("a description made from a descriptor dump can be run") {
+  const Folder folder;
+  CHECK(isochio("describe test --toml > " + (folder / "again.toml")).code == 0);
+  CHECK(isochio("run hs-1x1024-in --frames 4 --device " + (folder / "again.toml")).code == 0);
+}
+
+TEST_CASE("the bandwidth tables are those of the specification") {
+  const auto result = isochio("bandwidth --json -", "2>/dev/null");
+  const auto tables = nlohmann::json::parse(result.out);
+  REQUIRE(tables.size() == 2);
+  CHECK(tables[0]["rows"][0]["transactions"] == 150);
+  CHECK(tables[1]["rows"][0]["transactions"] == 192);
+  CHECK(tables[1]["rows"][10]["payload"] == 1024);
+  CHECK(tables[1]["rows"][10]["transactions"] == 7);
+}
+
+TEST_CASE("Ctrl-C ends a run early with whole files") {
+  const Folder folder;
+  const auto line = "timeout --preserve-status -s INT 2 " ISOCHIO_COMMAND " run hs-3x1024-in --frames 1000000 --json " +
+                    (folder / "json") + " --capture " + (folder / "capture") + " >/dev/null 2>&1";
+  CHECK(WEXITSTATUS(std::system(line.c_str())) == 1);
+  const auto report = nlohmann::json::parse(read(folder / "json"));
+  CHECK(report["verdict"] == "error");
+  CHECK(has(report["error"].get<std::string>(), "interrupted"));
+  // Whole blocks to the end: the last four bytes repeat the length that stands at the block's begin.
+  const auto capture = read(folder / "capture");
+  std::size_t at = 0, blocks = 0;
+  while (at + 12 <= capture.size()) {
+    std::uint32_t length = 0;
+    std::memcpy(&length, capture.data() + at + 4, 4);
+    REQUIRE(length >= 12);
+    at += length;
+    ++blocks;
+  }
+  CHECK(at == capture.size());
+  CHECK(blocks > 1000);
+}
