@@ -208,8 +208,10 @@ tl::expected<void, std::string> Run::configure() {
 tl::expected<void, std::string> Run::set_up_device() {
   if (!plan_.device.test_requests) return {};
   access_ = std::make_unique<DeviceAccess>(*runtime_, *plan_.device.test_requests);
-  for (const auto& [number, value] : plan_.registers)
+  for (const auto& [number, value] : plan_.registers) {
     if (const auto done = access_->write(number, value); !done) return done;
+    if (number == reg::log_mask) suite_.device_log_mask(value);
+  }
   const auto control = reg::control_restart | reg::control_clear_counters | reg::control_clear_log |
                        (scenario_.checks.device_log ? reg::control_log_enabled : 0U);
   if (const auto done = access_->write(reg::control, control); !done) return done;
@@ -339,6 +341,7 @@ tl::expected<void, std::string> Run::log_windows() {
   }
   if (log_ == Log::between && elapsed_frames() + log_window_frames >= frames) {
     log_ = Log::last_window;
+    suite_.device_log_lost(1);  // what lies between the windows is missing on purpose
     return access_->write(reg::control, reg::control_log_enabled | reg::control_clear_log);
   }
   return {};
@@ -347,12 +350,10 @@ tl::expected<void, std::string> Run::log_windows() {
 tl::expected<void, std::string> Run::read_log() {
   if (!access_ || !scenario_.checks.device_log) return {};
   if (const auto stopped = access_->write(reg::control, 0); !stopped) return stopped;
-  const auto taken = access_->take_log([this](std::span<const std::uint8_t> entries) { suite_.device_log(entries); });
-  if (!taken) return taken;
   const auto lost = access_->read(reg::log_lost, 1);
   if (!lost) return tl::unexpected(lost.error());
   suite_.device_log_lost(lost->front());
-  return {};
+  return access_->take_log([this](std::span<const std::uint8_t> entries) { suite_.device_log(entries); });
 }
 
 tl::expected<void, std::string> Run::read_counters() {
