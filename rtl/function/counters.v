@@ -66,12 +66,6 @@ module counters #(
   reg [22:0] event_q[0:7];
   reg [3:0] event_in_q, event_out_q;
   wire waiting = event_in_q != event_out_q;
-  wire full = event_in_q == {!event_out_q[3], event_out_q[2:0]};
-  wire counts = event_i && (kind_i == SOF || kind_i == SOF_MISSED || kind_i == TOKEN_OTHER || (kind_i == DATA_IN && endpoint_i) ||
-      ((kind_i == DATA_OUT || kind_i == ERROR) && status_i != 4'd0 && status_i <= STATUS_SEQUENCE) ||
-      (kind_i == LINE && (status_i == LINE_RESET || status_i == LINE_SUSPEND)));
-  wire [22:0] arriving = {kind_i, status_i, endpoint_i, three(engine_i), length_i};
-
   function [3:0] error_counter(input [3:0] error);
     case (error)
       4'd1: error_counter = 4'd3;      // CRC5
@@ -95,18 +89,25 @@ module counters #(
 
   reg chosen_q, writing_q;
   wire busy = todo_q != {TODO{1'b0}} || waiting || chosen_q || writing_q || clearing_q;
-  wire active = busy || counts || discard_i || dropped_i || job_i || clear_i || rst_i;
+  wire active = busy || event_i || discard_i || dropped_i || job_i || clear_i || rst_i;
 
   // Intermediate values, used within one clock only: assigned with "=", hence the waiver. Registers are read before they are written; the
   // simulator then needs no copies of them, and nothing is done at a clock with nothing to do.
   // verilator lint_off BLKSEQ
   reg [22:0] head;
   reg [3:0] kind, status;
-  reg choose, load;
+  reg choose, load, counts, full;
+  reg [22:0] arriving;
   reg [TODO-1:0] todo;
 
   always @(posedge clk_i) begin
     if (active) begin
+      counts = event_i &&
+          (kind_i == SOF || kind_i == SOF_MISSED || kind_i == TOKEN_OTHER || (kind_i == DATA_IN && endpoint_i) ||
+           ((kind_i == DATA_OUT || kind_i == ERROR) && status_i != 4'd0 && status_i <= STATUS_SEQUENCE) ||
+           (kind_i == LINE && (status_i == LINE_RESET || status_i == LINE_SUSPEND)));
+      arriving = {kind_i, status_i, endpoint_i, three(engine_i), length_i};
+      full     = event_in_q == {!event_out_q[3], event_out_q[2:0]};
       todo   = todo_q;
       choose = todo != {TODO{1'b0}} && !clearing_q && !chosen_q;  // the last one is written before this one reads
       load   = (waiting || counts) && todo[OUT_SEQUENCE_ERRORS:FIRST] == 7'd0;
@@ -166,21 +167,28 @@ module counters #(
   end
 
   // ---- additions: choose, read, write
-  reg [8:0] address_q, write_at_q;
-  reg [31:0] addend_q, write_addend_q;
-  reg set_q, write_set_q;
-  wire read = chosen_q && !read_i;
-  wire selected = todo_q != {TODO{1'b0}} && !clearing_q && !chosen_q;
+  reg [8:0] address_q, write_at_q, read_at, write_at;
+  reg [31:0] addend_q, write_addend_q, sum;
+  reg set_q, write_set_q, selected, read;
 
   always @(posedge clk_i) begin
-    if (active) begin
+    if (active || read_i) begin
+      read     = chosen_q && !read_i;
+      selected = todo_q != {TODO{1'b0}} && !clearing_q && !chosen_q;
+      read_at  = read_i ? address_i : address_q;
+      write_at = clearing_q ? clear_at_q : write_at_q;
+      sum      = clearing_q ? 32'd0 : write_set_q ? write_addend_q : read_q + write_addend_q;
+      if (clearing_q || writing_q) counter_q[write_at] <= sum;
+      if (read_i || read) read_q <= counter_q[read_at];
       if (read) begin
         write_at_q     <= address_q;
         write_addend_q <= addend_q;
         write_set_q    <= set_q;
       end
-      writing_q <= read && !rst_i && !clear_i;
-      chosen_q  <= (selected || (chosen_q && read_i)) && !rst_i && !clear_i;
+      writing_q  <= read && !rst_i && !clear_i;
+      chosen_q   <= (selected || (chosen_q && read_i)) && !rst_i && !clear_i;
+      clearing_q <= rst_i || clear_i || (clearing_q && clear_at_q != 9'd511);
+      clear_at_q <= rst_i || clear_i ? 9'd0 : clear_at_q + {8'd0, clearing_q};
       if (selected) begin
         set_q    <= 1'b0;
         addend_q <= 32'd1;
@@ -244,23 +252,6 @@ module counters #(
           end
         end
       end
-    end
-  end
-
-  always @(posedge clk_i) begin
-    if (clearing_q || clear_i || rst_i) begin
-      clearing_q <= rst_i || clear_i || clear_at_q != 9'd511;
-      clear_at_q <= rst_i || clear_i ? 9'd0 : clear_at_q + 9'd1;
-    end
-  end
-
-  wire [8:0] read_at = read_i ? address_i : address_q;
-  wire [8:0] write_at = clearing_q ? clear_at_q : write_at_q;
-  wire [31:0] sum = clearing_q ? 32'd0 : write_set_q ? write_addend_q : read_q + write_addend_q;
-  always @(posedge clk_i) begin
-    if (read_i || active) begin
-      if (clearing_q || writing_q) counter_q[write_at] <= sum;
-      if (read_i || read) read_q <= counter_q[read_at];
     end
   end
 

@@ -202,9 +202,14 @@ module isochio_function #(
 
   // 10.14 per frame in 3 bytes or 16.16 per microframe in 4, from 16.16 per frame (full speed) or microframe (high speed).
   wire feedback_3 = in_format == 2'd0;
-  wire [31:0] feedback_scaled = feedback_3 ? (high_speed_i ? {8'd0, feedback[22:0], 1'b0} : {8'd0, feedback[25:2]})
-                                           : (high_speed_i ? feedback : {3'd0, feedback[31:3]});
-  wire [31:0] feedback_wire = feedback_override != 32'd0 ? feedback_override : feedback_scaled;
+  reg [31:0] feedback_q;  // as it goes on the wire
+  always @(posedge clk_i) begin
+    if (in_open_i) begin
+      if (feedback_override != 32'd0) feedback_q <= feedback_override;
+      else if (feedback_3) feedback_q <= high_speed_i ? {8'd0, feedback[22:0], 1'b0} : {8'd0, feedback[25:2]};
+      else feedback_q <= high_speed_i ? feedback : {3'd0, feedback[31:3]};
+    end
+  end
 
   // ---- IN
   wire loop_has;
@@ -252,7 +257,7 @@ module isochio_function #(
       .function_i      (in_function),
       .seed_i          (in_seed),
       .frame_i         (frame_i),
-      .feedback_i      (feedback_wire),
+      .feedback_i      (feedback_q),
       .start_i         (in_start_i),
       .length_i        (in_length_i),
       .next_i          (in_next_i),

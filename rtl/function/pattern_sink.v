@@ -69,11 +69,10 @@ module pattern_sink #(
   reg [31:0] expected_q[0:ENGINES-1];
   reg [ENGINES-1:0] pending_q;
   reg [31:0] next_q[0:ENGINES-1];
-  reg [1:0] packets_q[0:ENGINES-1];
-  reg [12:0] bytes_q[0:ENGINES-1];
-  reg [1:0] zero_length_q[0:ENGINES-1];
   reg [31:0] lost_q[0:ENGINES-1];
-  reg [9:0] verdicts_q[0:ENGINES-1];  // truncated, mistimed, corrupt, reordered, duplicate: two bits each
+  // 26..25 packets, 24..12 bytes, 11..10 of zero length, 9..0 truncated, mistimed, corrupt, reordered, duplicate: two bits each, which
+  // do for the three packets of an interval.
+  reg [26:0] sums_q[0:ENGINES-1];
   reg [58:0] first_bad_q[0:ENGINES-1];
 
   // CRC-32 of IEEE 802.3 (reflected 0xEDB88320) over one more byte.
@@ -112,7 +111,73 @@ module pattern_sink #(
   reg [3:0] digit;
   reg [15:0] length_field;
 
+  reg [11:0] index;
+  reg [63:0] header;
+  reg [31:0] crc;
+  reg [23:0] tail;
+  reg [30:0] product, factor;
+  reg [2:0] tail_left;
+  reg [15:0] body_left;
+  reg short;
+
+  // (In the order of the text, registers are read before they are written: the simulator then needs no copies of them.)
   always @(posedge clk_i) begin
+    if (valid_i) begin
+      index     = index_q;
+      tail      = tail_q;
+      wanted    = 8'd0;
+      compare   = 1'b0;
+      if (function_q == PATTERN) begin
+        crc = crc_q;
+        if (!index[11] && index[10:3] == 8'd0) begin
+          // The low digits of the sequence's bytes are multiplied as they arrive, the high ones with bytes 4 to 7.
+          header  = header_q;
+          product = product_q;
+          factor  = factor_q;
+          digit   = index[2] ? header[{1'b0, index[1:0], 3'd4}+:4] : data_i[3:0];
+          header[{index[2:0], 3'd0}+:8] = data_i;
+          length_field = header[63:48];
+          header_q    <= header;
+          product_q   <= product + times_digit(factor, digit);
+          factor_q    <= index[2:0] == 3'd3 ? GOLDEN << 4 : {factor[22:0], 8'd0};
+          short_q     <= length_field < 16'd12;
+          body_left_q <= length_field < 16'd12 ? 16'd0 : length_field - 16'd12;
+          tail_left_q <= 3'd4;
+        end else begin
+          short     = short_q;
+          body_left = body_left_q;
+          tail_left = tail_left_q;
+          if (short) begin
+            compare = 1'b1;
+          end else if (body_left != 16'd0) begin
+            state   = index == 12'd8 ? {seed_i[30:1] ^ product_q[30:1], 1'b1} : state_q;
+            wanted  = state[30:23] ^ state[27:20];
+            compare = 1'b1;
+            state_q     <= {state[22:0], wanted};
+            body_left_q <= body_left - 16'd1;
+          end else if (tail_left != 3'd0) begin
+            wanted  = tail_left == 3'd4 ? ~crc[7:0] : tail[7:0];
+            compare = 1'b1;
+            tail_q      <= tail_left == 3'd4 ? ~crc[31:8] : {8'd0, tail[23:8]};
+            tail_left_q <= tail_left - 3'd1;
+          end
+        end
+        crc_q <= crc32_byte(crc, data_i);
+      end else if (function_q == ZEROS) begin
+        compare = 1'b1;
+      end else if (function_q == MOD63) begin
+        wanted  = tail[7:0];
+        compare = 1'b1;
+        tail_q <= tail[7:0] == 8'd62 ? 24'd0 : tail + 24'd1;
+      end
+      if (compare && wanted != data_i && !bad_q) begin
+        bad_at_q       <= index[10:0];
+        bad_expected_q <= wanted;
+        bad_seen_q     <= data_i;
+        bad_q          <= 1'b1;
+      end
+      if (index != 12'hFFF) index_q <= index + 12'd1;
+    end
     if (start_i) begin
       function_q <= function_i;
       frame_q    <= frame_i;
@@ -123,55 +188,12 @@ module pattern_sink #(
       factor_q   <= GOLDEN;
       bad_q      <= 1'b0;
       tail_q     <= 24'd0;
-    end else if (valid_i) begin
-      if (index_q != 12'hFFF) index_q <= index_q + 12'd1;
-      wanted  = 8'd0;
-      compare = 1'b0;
-      if (function_q == PATTERN) begin
-        crc_q <= crc32_byte(crc_q, data_i);
-        if (index_q < 12'd8) begin
-          // The low digits of the sequence's bytes are multiplied as they arrive, the high ones with bytes 4 to 7.
-          header_q[{index_q[2:0], 3'd0}+:8] <= data_i;
-          digit = index_q[2] ? header_q[{1'b0, index_q[1:0], 3'd4}+:4] : data_i[3:0];
-          product_q <= product_q + times_digit(factor_q, digit);
-          factor_q  <= index_q[2:0] == 3'd3 ? GOLDEN << 4 : {factor_q[22:0], 8'd0};
-          length_field = {data_i, header_q[55:48]};
-          short_q     <= length_field < 16'd12;
-          body_left_q <= length_field < 16'd12 ? 16'd0 : length_field - 16'd12;
-          tail_left_q <= 3'd4;
-        end else if (short_q) begin
-          compare = 1'b1;
-        end else if (body_left_q != 16'd0) begin
-          state = index_q == 12'd8 ? {seed_i[30:1] ^ product_q[30:1], 1'b1} : state_q;
-          wanted  = state[30:23] ^ state[27:20];
-          compare = 1'b1;
-          state_q     <= {state[22:0], wanted};
-          body_left_q <= body_left_q - 16'd1;
-        end else if (tail_left_q != 3'd0) begin
-          wanted  = tail_left_q == 3'd4 ? ~crc_q[7:0] : tail_q[7:0];
-          compare = 1'b1;
-          tail_q      <= tail_left_q == 3'd4 ? ~crc_q[31:8] : {8'd0, tail_q[23:8]};
-          tail_left_q <= tail_left_q - 3'd1;
-        end
-      end else if (function_q == ZEROS) begin
-        compare = 1'b1;
-      end else if (function_q == MOD63) begin
-        wanted  = tail_q[7:0];
-        compare = 1'b1;
-        tail_q[7:0] <= tail_q[7:0] == 8'd62 ? 8'd0 : tail_q[7:0] + 8'd1;
-      end
-      if (compare && !bad_q && wanted != data_i) begin
-        bad_q          <= 1'b1;
-        bad_at_q       <= index_q[10:0];
-        bad_expected_q <= wanted;
-        bad_seen_q     <= data_i;
-      end
     end
   end
 
   // ---- the verdict, at end_i
-  wire pending = pending_q[engine_i];
-
+  reg pending;
+  reg [26:0] sums;
   reg [31:0] expected, delta, believed;
   reg [15:0] length, stamp, length_seen;
   reg crc_bad, wrong, corrupt, truncated, mistimed, in_tail, in_sequence;
@@ -180,6 +202,7 @@ module pattern_sink #(
 
   always @(posedge clk_i) begin
     if (end_i) begin
+      pending     = pending_q[engine_i];
       expected    = pending ? next_q[engine_i] : expected_q[engine_i];
       length      = header_q[63:48];
       length_seen = {4'd0, index_q};
@@ -217,16 +240,13 @@ module pattern_sink #(
       end
       // A damaged packet whose number still can be believed is the packet of that number.
       believed = in_sequence ? 32'd0 : delta;
-      next_q[engine_i]        <= index_q == 12'd0 || believed[31] ? expected : expected + believed + 32'd1;
-      packets_q[engine_i]     <= (pending ? packets_q[engine_i] : 2'd0) + 2'd1;
-      bytes_q[engine_i]       <= (pending ? bytes_q[engine_i] : 13'd0) + {1'b0, index_q};
-      zero_length_q[engine_i] <= (pending ? zero_length_q[engine_i] : 2'd0) + {1'b0, index_q == 12'd0};
-      lost_q[engine_i]        <= (pending ? lost_q[engine_i] : 32'd0) + (believed[31] ? 32'd0 : believed);
-      // Two bits a sum: an interval has at most three packets, so none carries into the next.
-      verdicts_q[engine_i]    <= (pending ? verdicts_q[engine_i] : 10'd0) +
-          {1'b0, truncated, 1'b0, mistimed, 1'b0, corrupt,
-           1'b0, believed[31] && believed != 32'hFFFFFFFF, 1'b0, believed == 32'hFFFFFFFF};
-      if (corrupt && !(pending && verdicts_q[engine_i][5:4] != 2'd0))
+      sums     = pending ? sums_q[engine_i] : 27'd0;
+      next_q[engine_i] <= index_q == 12'd0 || believed[31] ? expected : expected + believed + 32'd1;
+      lost_q[engine_i] <= (pending ? lost_q[engine_i] : 32'd0) + (believed[31] ? 32'd0 : believed);
+      sums_q[engine_i] <= {sums[26:25] + 2'd1, sums[24:12] + {1'b0, index_q}, sums[11:10] + {1'b0, index_q == 12'd0},
+                           sums[9:0] + {1'b0, truncated, 1'b0, mistimed, 1'b0, corrupt, 1'b0,
+                                        believed[31] && believed != 32'hFFFFFFFF, 1'b0, believed == 32'hFFFFFFFF}};
+      if (corrupt && sums[5:4] == 2'd0)
         first_bad_q[engine_i] <= {function_q == PATTERN && !in_sequence ? header_q[31:0] : expected, bad};
     end
   end
@@ -235,36 +255,29 @@ module pattern_sink #(
   reg commit_q;
   reg [ENGINE_BITS-1:0] commit_engine_q;
 
+  reg [ENGINES-1:0] waiting;
+  wire active = end_i || commit_i || commit_q || job_o || discard_i || restart_i || rst_i;
+
   always @(posedge clk_i) begin
-    if (rst_i) begin
-      commit_q  <= 1'b0;
-      job_o     <= 1'b0;
-      pending_q <= {ENGINES{1'b0}};
-    end else begin
-      commit_q <= commit_i;
-      job_o    <= commit_q && pending_q[commit_engine_q];
+    if (active) begin
+      waiting = pending_q;
+      job_o    <= commit_q && waiting[commit_engine_q] && !rst_i;
+      if (restart_i || (commit_q && waiting[commit_engine_q]))
+        expected_q[restart_i ? restart_engine_i : commit_engine_q] <= restart_i ? 32'd0 : next_q[commit_engine_q];
+      if (commit_q) begin
+        job_engine_o      <= commit_engine_q;
+        {job_packets_o, job_bytes_o, job_zero_length_o, job_truncated_o, job_mistimed_o, job_corrupt_o, job_reordered_o,
+         job_duplicate_o} <= sums_q[commit_engine_q];
+        job_lost_o        <= lost_q[commit_engine_q];
+        {job_bad_sequence_o, job_bad_o} <= first_bad_q[commit_engine_q];
+        waiting[commit_engine_q] = 1'b0;
+      end
       if (commit_i) commit_engine_q <= engine_i;
-      if (commit_q) pending_q[commit_engine_q] <= 1'b0;
-      if (end_i) pending_q[engine_i] <= 1'b1;
-      if (discard_i) pending_q[engine_i] <= 1'b0;
-      if (restart_i) pending_q[restart_engine_i] <= 1'b0;
-    end
-  end
-
-  always @(posedge clk_i) begin
-    if (restart_i) expected_q[restart_engine_i] <= 32'd0;
-    else if (commit_q && pending_q[commit_engine_q]) expected_q[commit_engine_q] <= next_q[commit_engine_q];
-  end
-
-  always @(posedge clk_i) begin
-    if (commit_q) begin
-      job_engine_o      <= commit_engine_q;
-      job_packets_o     <= packets_q[commit_engine_q];
-      job_bytes_o       <= bytes_q[commit_engine_q];
-      job_zero_length_o <= zero_length_q[commit_engine_q];
-      job_lost_o        <= lost_q[commit_engine_q];
-      {job_truncated_o, job_mistimed_o, job_corrupt_o, job_reordered_o, job_duplicate_o} <= verdicts_q[commit_engine_q];
-      {job_bad_sequence_o, job_bad_o} <= first_bad_q[commit_engine_q];
+      if (end_i) waiting[engine_i] = 1'b1;
+      if (discard_i) waiting[engine_i] = 1'b0;
+      if (restart_i) waiting[restart_engine_i] = 1'b0;
+      commit_q  <= commit_i && !rst_i;
+      pending_q <= rst_i ? {ENGINES{1'b0}} : waiting;
     end
   end
 

@@ -123,6 +123,7 @@ TEST_CASE("the feedback value is the device's samples per host frame, in the row
                      {.max_packet = 4, .function = feedback, .feedback_period = c.period, .feedback_format = c.format});
       REQUIRE(bench.open(4) == c.bytes);
       const auto value = [&] {
+        bench.open(4);
         const Bytes wire = bench.in_packet(4, c.bytes);
         std::uint32_t v = 0;
         for (unsigned i = 0; i < c.bytes; ++i) v |= std::uint32_t{wire[i]} << (8 * i);
