@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "shipped.h"
+#include "usb/bandwidth.h"
 
 using namespace isochio;
 using namespace isochio::description;
@@ -186,4 +187,20 @@ TEST_CASE("an image that is too long is refused") {
   const auto image = compile_image(*d, {.in_engines = 6, .out_engines = 6, .image_bytes = 100});
   REQUIRE_FALSE(image);
   CHECK(image.error().message.find("100 fit") != std::string::npos);
+}
+
+TEST_CASE("every alternate setting of the shipped devices fits the periodic share of a (micro)frame") {
+  for (const char* name : shipped_names) {
+    const auto d = load(shipped(name));
+    REQUIRE(d);
+    for (const AlternateSetting& setting : d->settings) {
+      for (const Speed speed : {Speed::full, Speed::high}) {
+        std::uint64_t total = 0;
+        for (const usb::EndpointConfig& pipe : d->endpoints(setting.interface, setting.alternate, speed))
+          if (pipe.type == usb::TransferType::isochronous) total += usb::service_ps(speed, pipe);
+        INFO(std::string(name), " alternate ", int{setting.alternate}, " ", std::string(usb::to_string(speed)));
+        CHECK(total <= usb::periodic_limit_ps(speed));
+      }
+    }
+  }
 }
