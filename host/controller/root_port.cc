@@ -75,8 +75,7 @@ void RootPort::suspend() {
     pass(controller_.now() + timing::suspend_after);
     link_.set_speed(Speed::full);
   }
-  controller_.stop(true);
-  link_.drive(LineState::j);
+  controller_.stop(true);  // nobody drives: the device's pull-up makes the J of full-speed idle
 }
 
 void RootPort::resume() {
