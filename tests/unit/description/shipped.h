@@ -8,7 +8,7 @@
 namespace isochio::description::testing {
 
 inline std::filesystem::path shipped(const char* name) {
-  return std::filesystem::path(__FILE__).parent_path() / "../../../rtl/devices" / name;
+  return std::filesystem::path(ISOCHIO_SOURCE_DIR) / "rtl/devices" / name;
 }
 
 inline constexpr const char* shipped_names[] = {"test.toml", "uac1-audio.toml", "vendor-hs.toml"};
