@@ -53,6 +53,7 @@ class Core : public std::enable_shared_from_this<Core> {
 
   OSSharedPtr<IOUSBHostDevice> device;
   OSSharedPtr<IOService> client;
+  std::vector<OSSharedPtr<IOService>> dead;  ///< devices and interfaces that were handed out without a reference
   std::vector<OSSharedPtr<IOService>> started;
   std::map<std::string, const OSMetaClass*> service_classes;
 };

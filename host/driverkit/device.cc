@@ -112,6 +112,7 @@ void kill_interfaces(IOUSBHostDevice_IVars& ivars) {
     inside.device = nullptr;
     inside.opener = nullptr;
     IOUSBHostInterface_Access::drop_pipes(inside, true);
+    if (ivars.core->host != nullptr) ivars.core->dead.push_back(interface);
   }
 }
 
@@ -219,6 +220,7 @@ kern_return_t IOUSBHostDevice::Reset(OSDispatchMethod) {
     remove_device(*core);
     return kIOReturnNoDevice;
   }
+  core->dead.push_back(core->device);
   core->device.reset(IOUSBHostDevice_Access::create(core), OSNoRetain);
   return kIOReturnSuccess;
 }

@@ -27,7 +27,7 @@ kern_return_t OSAction::CreateWithInvoke(OSObject* target, std::uint64_t type, s
   made->type_ = type;
   made->invoke_ = std::move(invoke);
   made->reference_size_ = reference_size;
-  made->reference_.resize((reference_size + sizeof(std::max_align_t) - 1) / sizeof(std::max_align_t));
+  made->reference_.resize((reference_size + sizeof(Block) - 1) / sizeof(Block));
   made->queue_name_ = queue_name;
   *action = made;
   return kIOReturnSuccess;

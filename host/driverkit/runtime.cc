@@ -26,6 +26,8 @@ Runtime::Runtime(controller::Host& host, RuntimeOptions options)
 }
 
 Runtime::~Runtime() {
+  // Whoever made actions on client() is being torn down too: nothing is delivered there any more.
+  IOService_Access::queue(*core_->client, "Default")->Cancel(nullptr);
   while (!core_->started.empty()) {
     const OSSharedPtr<IOService> last = core_->started.back();
     stop(last.get());
@@ -35,6 +37,7 @@ Runtime::~Runtime() {
   core_->host->run_until(core_->host->now() + bus::second, [&] { return core_->jobs_in_flight == 0; });
   run_for(core_->options.dispatch_latency + bus::microsecond);
   core_->host = nullptr;
+  core_->dead.clear();
   core_->device.reset();
   core_->client.reset();
   current_runtime = previous_;

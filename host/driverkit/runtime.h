@@ -82,7 +82,8 @@ class Runtime {
  public:
   /// `host` must have enumerated its device, and outlive the Runtime.
   explicit Runtime(controller::Host& host, RuntimeOptions options = {});
-  /// Stops what start() started, aborts what is in flight and waits for it. Objects that driver code still holds stay
+  /// Stops what start() started, aborts what is in flight and waits for it; actions of client() are not
+  /// called any more. Objects that driver code still holds stay
   /// valid; their calls give kIOReturnNoDevice.
   ~Runtime();
   Runtime(const Runtime&) = delete;
@@ -93,12 +94,14 @@ class Runtime {
   controller::Host& host();
   const RuntimeOptions& options() const;
 
-  /// The device; not retained for the caller. After IOUSBHostDevice::Reset it is a new object.
+  /// The device; not retained for the caller, valid as long as the Runtime. After IOUSBHostDevice::Reset it is a new
+  /// object.
   IOUSBHostDevice* device();
   /// Sets the device's (first) configuration, as the system does when no driver matches the device itself. No session
   /// is needed.
   kern_return_t configure();
-  /// An interface of the current configuration, null if there is none; not retained for the caller.
+  /// An interface of the current configuration, null if there is none; not retained for the caller,
+  /// valid as long as the Runtime.
   IOUSBHostInterface* interface(std::uint8_t number);
   /// A service of the runtime's own, for code that is not a driver: it can be `forClient` and has the queue "Default".
   IOService* client();

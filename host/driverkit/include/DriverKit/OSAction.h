@@ -74,7 +74,10 @@ class OSAction : public OSObject {
   OSObject* target_ = nullptr;
   std::uint64_t type_ = 0;
   Invoke invoke_;
-  std::vector<std::max_align_t> reference_;
+  struct alignas(std::max_align_t) Block {
+    std::uint8_t bytes[sizeof(std::max_align_t)] = {};
+  };
+  std::vector<Block> reference_;
   std::size_t reference_size_ = 0;
   const char* queue_name_ = nullptr;
   bool cancelled_ = false;
