@@ -67,6 +67,8 @@ class SimController {
   void abort(usb::EndpointAddress endpoint, Status status = Status::aborted);
   tl::expected<void, Status> clear_halt(usb::EndpointAddress endpoint);
 
+  tl::expected<WireCapacity, Status> measure_capacity(usb::EndpointAddress endpoint, std::uint32_t payload);
+
   void add_observer(RequestObserver* observer) { observers_.push_back(observer); }
   const std::vector<RequestObserver*>& observers() const { return observers_; }
   HostCounters& counters() { return counters_; }
@@ -102,6 +104,7 @@ class SimController {
   Status submission_status(const IsochRequest& request) const;
   static std::size_t index(usb::EndpointAddress endpoint) { return endpoint.number() + (endpoint.is_in() ? 16U : 0U); }
   void list_pipes();
+  std::uint32_t fill(usb::EndpointAddress endpoint, std::span<const std::uint8_t> payload, bus::BusTime end);
 
   bus::Link& link_;
   const SimHostOptions options_;

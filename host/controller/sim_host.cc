@@ -63,5 +63,8 @@ bool SimHost::suspended() const { return parts_->port.suspended(); }
 bool SimHost::wake_requested() const { return parts_->controller.wake_seen(); }
 
 const HostCounters& SimHost::counters() const { return parts_->controller.counters(); }
+tl::expected<WireCapacity, Status> SimHost::measure_capacity(usb::EndpointAddress endpoint, std::uint32_t payload) {
+  return parts_->controller.measure_capacity(endpoint, payload);
+}
 
 }  // namespace isochio::controller

@@ -21,6 +21,13 @@ struct HostCounters {
   std::uint64_t late_sof = 0;      ///< the bus was still busy when an SOF was due: it went out late or not at all
 };
 
+/// Isochronous transactions that were completed on the wire.
+struct WireCapacity {
+  std::uint32_t in_frame = 0;  ///< behind an SOF and before the end-of-frame guard
+  std::uint32_t in_interval =
+      0;  ///< in the time of a whole (micro)frame without SOF and guard, as tables 5-4 and 5-5 count
+};
+
 class SimHost final : public Host {
  public:
   /// The link must outlive the host. Nothing is attached until enumerate().
@@ -69,6 +76,13 @@ class SimHost final : public Host {
   bool wake_requested() const;
 
   const HostCounters& counters() const;
+
+  /// How many isochronous transactions of `payload` bytes, none of them stuffed if that can be, the wire takes when
+  /// nothing else runs: sends them one after the other to `endpoint`, ignoring admission and schedule. OUT needs no
+  /// endpoint to be there. IN counts what the endpoint answers with exactly `payload` bytes. Needs an enumerated device
+  /// and options.lift_periodic_limit (not_permitted); payload 1 … 1024, 1023 at full speed (bad_argument). One SOF is
+  /// left out meanwhile. tests: tables 5-4 and 5-5.
+  tl::expected<WireCapacity, Status> measure_capacity(usb::EndpointAddress endpoint, std::uint32_t payload);
 
  private:
   struct Parts;

@@ -23,8 +23,7 @@ constexpr bus::Duration frame_interval(usb::Speed speed) {
 constexpr bus::Duration same_sender_gap(usb::Speed speed) { return bits(speed, usb::inter_packet_bits(speed)); }
 
 /// From a device's packet to the host's next: allowed are 2 … 7.5 bit times, high speed 8 … 192 [7.1.18.1, 7.1.18.2].
-/// At high speed we take the 88 bits that table 5-5 counts, which any PHY's pipeline fits in.
-constexpr bus::Duration turnaround_gap(usb::Speed speed) { return bits(speed, speed == usb::Speed::high ? 88 : 3); }
+constexpr bus::Duration turnaround_gap(usb::Speed speed) { return bits(speed, speed == usb::Speed::high ? 40 : 3); }
 
 /// How long the host waits for an answer to begin: 16 … 18 bit times, high speed 736 … 816 [7.1.19.1, 7.1.19.2].
 constexpr bus::Duration response_timeout(usb::Speed speed) { return bits(speed, speed == usb::Speed::high ? 776 : 17); }
