@@ -1,7 +1,5 @@
 // isochio: the JSON report (docs/report.schema.json). Violations are written as they come, results behind them.
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -153,54 +151,30 @@ std::string dump(const Json& j, int indent) { return j.dump(indent, ' ', false, 
 
 }  // namespace
 
-JsonReport::JsonReport(std::FILE* file, std::string path, std::string part)
-    : file_(file), path_(std::move(path)), part_(std::move(part)) {}
-
 tl::expected<std::unique_ptr<JsonReport>, std::string> JsonReport::create(const std::string& path) {
-  const std::string part = path + ".part";
-  std::FILE* file = std::fopen(part.c_str(), "wb");
-  if (file == nullptr)
-    return tl::unexpected(fmt::format("{}: the report can't be opened: {}", path, std::strerror(errno)));
-  std::unique_ptr<JsonReport> report(new JsonReport(file, path, part));
-  report->write("{\n  \"format\": \"isochio-report-1\",\n  \"violations\": [");
+  auto file = OutputFile::create(path);
+  if (!file) return tl::unexpected(file.error());
+  std::unique_ptr<JsonReport> report(new JsonReport(std::move(*file)));
+  report->file_.write("{\n  \"format\": \"isochio-report-1\",\n  \"violations\": [");
   return report;
 }
 
 JsonReport::~JsonReport() {
-  if (file_ == nullptr) return;
+  if (!file_.is_open()) return;
   RunResult result;
   result.error = "the run ended before its results were known";
   (void)finish(result);
 }
 
-void JsonReport::write(const std::string& text) {
-  if (file_ == nullptr || !error_.empty()) return;
-  if (std::fwrite(text.data(), 1, text.size(), file_) != text.size())
-    error_ = fmt::format("{}: the report can't be written: {}", path_, std::strerror(errno));
-}
-
 void JsonReport::report(const check::Violation& v) {
-  write((first_ ? "\n    " : ",\n    ") + dump(violation(v), -1));
+  file_.write((first_ ? "\n    " : ",\n    ") + dump(violation(v), -1));
   first_ = false;
 }
 
 tl::expected<void, std::string> JsonReport::finish(const RunResult& result) {
-  if (file_ == nullptr) return tl::unexpected(path_ + ": the report is finished already");
   // The results' text without its opening brace goes on behind the list.
-  write((first_ ? "]," : "\n  ],") + dump(results(result), 2).substr(1) + "\n");
-  return close();
-}
-
-tl::expected<void, std::string> JsonReport::close() {
-  const bool closed = std::fclose(file_) == 0;
-  file_ = nullptr;
-  if (error_.empty() && !closed)
-    error_ = fmt::format("{}: the report can't be written: {}", path_, std::strerror(errno));
-  if (error_.empty() && std::rename(part_.c_str(), path_.c_str()) != 0)
-    error_ = fmt::format("{}: the report can't be renamed into place: {}", path_, std::strerror(errno));
-  if (error_.empty()) return {};
-  std::remove(part_.c_str());
-  return tl::unexpected(error_);
+  file_.write((first_ ? "]," : "\n  ],") + dump(results(result), 2).substr(1) + "\n");
+  return file_.finish();
 }
 
 }  // namespace isochio::report

@@ -6,12 +6,14 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tl/expected.hpp>
 
 #include "check/reporter.h"
 #include "check/statistics.h"
+#include "report/output_file.h"
 
 namespace isochio::report {
 
@@ -66,12 +68,9 @@ class JsonReport final : public check::ViolationSink {
   tl::expected<void, std::string> finish(const RunResult& result);
 
  private:
-  JsonReport(std::FILE* file, std::string path, std::string part);
-  void write(const std::string& text);
-  tl::expected<void, std::string> close();
+  explicit JsonReport(OutputFile file) : file_(std::move(file)) {}
 
-  std::FILE* file_;
-  std::string path_, part_, error_;
+  OutputFile file_;
   bool first_ = true;
 };
 
@@ -106,7 +105,7 @@ struct JUnitRun {
 };
 /// One test suite a scenario: a test case for the run itself and one for each group of checks.
 std::string junit_xml(const std::vector<JUnitRun>& runs);
-/// Writes to PATH.part and renames. The error names the file and the reason.
+/// Whole or not at all (output_file.h). The error names the file and the reason.
 tl::expected<void, std::string> write_file(const std::string& path, const std::string& text);
 
 }  // namespace isochio::report

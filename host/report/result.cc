@@ -1,6 +1,4 @@
 // isochio: what belongs to the result itself.
-#include <cerrno>
-#include <cstring>
 
 #include <fmt/format.h>
 
@@ -51,18 +49,10 @@ void ViolationTee::report(const check::Violation& violation) {
 }
 
 tl::expected<void, std::string> write_file(const std::string& path, const std::string& text) {
-  const std::string part = path + ".part";
-  const auto failed = [&](const char* what) {
-    auto error = tl::unexpected(fmt::format("{}: can't be {}: {}", path, what, std::strerror(errno)));
-    std::remove(part.c_str());
-    return error;
-  };
-  std::FILE* file = std::fopen(part.c_str(), "wb");
-  if (file == nullptr) return failed("opened");
-  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  if (std::fclose(file) != 0 || !written) return failed("written");
-  if (std::rename(part.c_str(), path.c_str()) != 0) return failed("renamed into place");
-  return {};
+  auto file = OutputFile::create(path);
+  if (!file) return tl::unexpected(file.error());
+  file->write(text);
+  return file->finish();
 }
 
 }  // namespace isochio::report

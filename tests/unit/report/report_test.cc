@@ -143,6 +143,17 @@ TEST_CASE("a report that can't be written names file and reason") {
   CHECK(!write_file("no/such/folder/x.xml", ""));
 }
 
+TEST_CASE("a report to a full disk fails by name, and the device it was sent to is still a device") {
+  if (!std::filesystem::is_character_file("/dev/full")) return;
+  auto json = JsonReport::create("/dev/full");
+  REQUIRE(json);
+  const auto finished = (*json)->finish(a_result());
+  REQUIRE(!finished);
+  CHECK(finished.error() == "/dev/full: the report can't be written: No space left on device");
+  CHECK(std::filesystem::is_character_file("/dev/full"));
+  CHECK(!std::filesystem::exists("/dev/full.part"));
+}
+
 TEST_CASE("JUnit has a case for the run and each group, the reason, and the command to repeat") {
   JUnitRun run{a_result(), {a_violation()}};
   run.result.violations[static_cast<std::size_t>(check::Rule::late)] = 5;
