@@ -611,7 +611,9 @@ module transaction (
   assign ctl_setup_done_o = strobe_q[S_SETUP_DONE];
   assign ctl_out_start_o = strobe_q[S_CTL_OUT_START];
   assign ctl_out_done_o = strobe_q[S_CTL_OUT_DONE];
-  assign ctl_valid_o = byte_valid_i && accept_q && control && left_q != 11'd0;
+  // Bytes of a data packet that no token announced are nobody's, whatever the packet before was.
+  wire taking = byte_valid_i && accept_q && state_q == WAIT_DATA && left_q != 11'd0;
+  assign ctl_valid_o = taking && control;
   assign ctl_in_start_o = strobe_q[S_CTL_IN_START];
   assign ctl_in_done_o = strobe_q[S_CTL_IN_DONE];
   assign in_engine_o = in_engine_q;
@@ -622,7 +624,7 @@ module transaction (
   assign in_ok_o = in_ok_q;
   assign out_engine_o = out_engine_q;
   assign out_start_o = strobe_q[S_OUT_START];
-  assign out_valid_o = byte_valid_i && accept_q && !control && left_q != 11'd0;
+  assign out_valid_o = taking && !control;
   assign out_end_o = strobe_q[S_OUT_END];
   assign out_commit_o = strobe_q[S_OUT_COMMIT];
   assign out_discard_o = strobe_q[S_OUT_DISCARD];
