@@ -1,5 +1,5 @@
-// isochio: see PlaybackDriver.iig. Eight requests in flight on either pipe; each completion fills its slot again, with as
-// many samples as the device's feedback asks for, and submits it at the cursor.
+// isochio: see PlaybackDriver.iig. Eight requests in flight on either pipe; each completion fills its slot again, with
+// as many samples as the device's feedback asks for, and submits it at the cursor.
 #include "PlaybackDriver.h"
 
 #include <DriverKit/IOBufferMemoryDescriptor.h>
@@ -97,6 +97,24 @@ kern_return_t PlaybackDriver::OpenStream(IOUSBHostDevice* device) {
   return ivars->interface->CopyPipe(kFeedbackAddress, &ivars->feedback);
 }
 
+// The device's own way of setting its clock: a vendor request that writes a register (docs/registers.md).
+kern_return_t PlaybackDriver::SetSampleRate() {
+  static const uint8_t kWriteRegisters = 0x01;
+  static const uint16_t kSampleRateRegister = 0x00a;
+  IOBufferMemoryDescriptor* buffer = nullptr;
+  IOAddressSegment range = {};
+  uint16_t transferred = 0;
+  kern_return_t ret = ivars->device->CreateIOBuffer(kIOMemoryDirectionOut, sizeof(kSampleRate), &buffer);
+  if (ret != kIOReturnSuccess) return ret;
+  buffer->GetAddressRange(&range);
+  memcpy(reinterpret_cast<void*>(range.address), &kSampleRate, sizeof(kSampleRate));
+  ret = ivars->device->DeviceRequest(
+      this, kIOUSBDeviceRequestDirectionOut | kIOUSBDeviceRequestTypeVendor | kIOUSBDeviceRequestRecipientDevice,
+      kWriteRegisters, 0, kSampleRateRegister, sizeof(kSampleRate), buffer, &transferred, 1000);
+  OSSafeReleaseNULL(buffer);
+  return ret;
+}
+
 static kern_return_t MakeSlot(Slot* slot, IOUSBHostInterface* interface, uint32_t entries, uint32_t bytesPerEntry,
                               uint64_t direction) {
   IOAddressSegment range = {};
@@ -123,7 +141,8 @@ kern_return_t PlaybackDriver::MakeSlots() {
   ivars->outputEntries = kFramesPerRequest * ivars->intervalsPerFrame;
   ivars->feedbackEntries = kFramesPerRequest;  // bInterval 4 at high speed: one entry is a frame
   ivars->feedbackBytes = high ? 4 : 3;
-  ivars->nominal = static_cast<uint32_t>((static_cast<uint64_t>(kSampleRate) << 16) / (1000 * ivars->intervalsPerFrame));
+  ivars->nominal =
+      static_cast<uint32_t>((static_cast<uint64_t>(kSampleRate) << 16) / (1000 * ivars->intervalsPerFrame));
   ivars->rate = ivars->nominal;
 
   for (uint32_t i = 0; i < kSlots; ++i) {
@@ -153,6 +172,7 @@ kern_return_t IMPL(PlaybackDriver, Start) {
     goto fail;
   }
   if ((ret = OpenStream(device)) != kIOReturnSuccess) goto fail;
+  if ((ret = SetSampleRate()) != kIOReturnSuccess) goto fail;
   if ((ret = MakeSlots()) != kIOReturnSuccess) goto fail;
   ivars->running = true;
   ivars->interface->GetFrameNumber(&now, nullptr);
