@@ -69,7 +69,7 @@ inline constexpr bus::Duration suspend_after = 3 * bus::millisecond;         ///
 inline constexpr bus::Duration resume_signal = 20 * bus::millisecond;        ///< TDRSMDN [7.1.7.7]
 inline constexpr bus::Duration resume_recovery = 10 * bus::millisecond;      ///< TRSMRCY [7.1.7.7]
 /// SE0 of a low-speed EOP that ends resume: two low-speed bits [7.1.7.7].
-inline constexpr bus::Duration resume_end = {2 * 320};
+inline constexpr bus::Duration resume_end = {640};
 
 /// Attempts that fail by timeout, CRC, bit stuffing or PID in a row before a control, bulk or interrupt transfer is
 /// given up [8.7; EHCI, xHCI: CErr].

@@ -61,7 +61,7 @@ constexpr std::uint64_t bit_stuff_time(std::uint64_t bytes) { return bytes * 8 *
 constexpr std::uint64_t transaction_ps(Speed speed, bool isochronous, Direction direction, std::uint32_t bytes,
                                        std::uint64_t host_delay_ps = 0) {
   const std::uint64_t bits = (3'167 + 1'000 * bit_stuff_time(bytes)) / 1'000;
-  if (speed == Speed::high) return 2'083 * ((isochronous ? 38U : 55U) * 8 + bits) + host_delay_ps;
+  if (speed == Speed::high) return 2'083 * (std::uint64_t{isochronous ? 38U : 55U} * 8U + bits) + host_delay_ps;
   const std::uint64_t base = !isochronous ? 9'107'000 : direction == Direction::in ? 7'268'000 : 6'265'000;
   return base + 83'540 * bits + host_delay_ps;
 }
