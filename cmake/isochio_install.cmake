@@ -9,12 +9,13 @@ foreach(library ${libraries})
 endforeach()
 install(TARGETS ${libraries} EXPORT isochio_targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS isochio_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-if(TARGET isochio_iig)
-  install(TARGETS isochio_iig RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-endif()
+# The translator of .iig files, and the CMake function that calls it.
+set_target_properties(isochio-iig PROPERTIES EXPORT_NAME iig)
+install(TARGETS isochio-iig EXPORT isochio_targets RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 
 set(headers ${CMAKE_INSTALL_INCLUDEDIR}/isochio)
-install(DIRECTORY host/ DESTINATION ${headers} FILES_MATCHING PATTERN "*.h" PATTERN cli EXCLUDE PATTERN examples EXCLUDE)
+install(DIRECTORY host/ DESTINATION ${headers} FILES_MATCHING PATTERN "*.h" PATTERN cli EXCLUDE PATTERN examples EXCLUDE
+        PATTERN iig EXCLUDE)
 install(FILES verilator/simulated_device.h DESTINATION ${headers}/verilator)
 
 set(data ${CMAKE_INSTALL_DATADIR}/isochio)
@@ -30,4 +31,5 @@ configure_package_config_file(cmake/isochio-config.cmake.in ${CMAKE_CURRENT_BINA
                               INSTALL_DESTINATION ${package} PATH_VARS ISOCHIO_DATA_PATH)
 write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/isochio-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/isochio-config.cmake ${CMAKE_CURRENT_BINARY_DIR}/isochio-config-version.cmake
+              cmake/isochio_add_driver.cmake
         DESTINATION ${package})
