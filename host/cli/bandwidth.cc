@@ -32,8 +32,8 @@ struct Row {
 
 std::vector<Row> table(Speed speed) {
   std::vector<Row> rows;
-  for (std::uint32_t payload = 1; payload <= 512; payload *= 2) rows.push_back({payload, 0});
-  rows.push_back({speed == Speed::high ? 1024U : 1023U, 0});
+  for (std::uint32_t payload = 1; payload <= 512; payload *= 2) rows.push_back({payload, 0, {}});
+  rows.push_back({speed == Speed::high ? 1024U : 1023U, 0, {}});
   for (auto& row : rows) row.transactions = usb::most_transactions(speed, row.payload);
   return rows;
 }

@@ -13,8 +13,8 @@
 namespace isochio::description {
 namespace {
 
-using detail::Source;
-using detail::Table;
+using config::Source;
+using config::Table;
 using usb::Speed;
 
 /// "09 24 01", "092401" or "09,24": pairs of hex digits.
@@ -446,7 +446,7 @@ class Reader {
     table.read("value_mask", rule.value_mask);
     table.read("index", rule.index);
     table.read("index_mask", rule.index_mask);
-    if (!table.has("action")) table.fail("action", "give one of " + detail::quoted_list(actions()));
+    if (!table.has("action")) table.fail("action", "give one of " + config::quoted_list(actions()));
     table.read("action", rule.action, detail::action_names);
     read_register(table, rule.store_register);
     table.read("data", rule.data);

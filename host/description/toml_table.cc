@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-namespace isochio::description::detail {
+namespace isochio::config {
 
 void Source::note_lines(const std::string& key, const toml::node& node) {
   lines_.try_emplace(key, static_cast<int>(node.source().begin.line));
@@ -145,4 +145,4 @@ std::string quoted_list(const std::vector<std::string>& words) {
   return text;
 }
 
-}  // namespace isochio::description::detail
+}  // namespace isochio::config

@@ -16,7 +16,7 @@
 
 #include "description/input_error.h"
 
-namespace isochio::description::detail {
+namespace isochio::config {
 
 class Source {
  public:
@@ -88,4 +88,4 @@ class Table {
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& words);
 std::string quoted_list(const std::vector<std::string>& words);
 
-}  // namespace isochio::description::detail
+}  // namespace isochio::config

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "scenario/toml_reader.h"
+#include "description/toml_table.h"
 
 namespace isochio::scenario {
 namespace {
@@ -59,7 +59,7 @@ tl::expected<fs::path, InputError> find(Shelf shelf, const std::string& name, co
     names.push_back(item.stem().string());
   }
   const char* kind = shelf == Shelf::scenarios ? "scenario" : "device";
-  const auto near = nearest(name, names);
+  const auto near = config::nearest(name, names);
   const auto hint =
       near ? fmt::format("did you mean \"{}\"?", *near) : fmt::format("there are: {}", fmt::join(names, ", "));
   return tl::unexpected(InputError{name, 0, "", fmt::format("no {} of that name; {}", kind, hint)});
