@@ -1,6 +1,7 @@
 // isochio: a SimHost over the Verilated device, made from one of the shipped descriptions.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -17,14 +18,14 @@ struct DeviceFixtureOptions {
   const char* device = "test";
   bool fs_only = false;
   bool idle_skipping = true;
-  bool remote_wakeup = false;  ///< the description is changed so that the device can wake the host
+  std::function<void(description::Description&)> edit{};  ///< changes the description before it is compiled
   controller::SimHostOptions host{};
 };
 
 class DeviceFixture {
  public:
   explicit DeviceFixture(const DeviceFixtureOptions& options = {})
-      : description(load(options.device, options.remote_wakeup)),
+      : description(load(options)),
         image(compile(description)),
         link(verilated::make_simulated_device(
             {.image = image, .fs_only = options.fs_only, .idle_skipping = options.idle_skipping, .wave_path = {}})),
@@ -65,10 +66,10 @@ class DeviceFixture {
   RecordingClient client{host};
 
  private:
-  static description::Description load(const char* name, bool remote_wakeup) {
-    auto loaded = description::load(std::string(ISOCHIO_SOURCE_DIR "/rtl/devices/") + name + ".toml");
+  static description::Description load(const DeviceFixtureOptions& options) {
+    auto loaded = description::load(std::string(ISOCHIO_SOURCE_DIR "/rtl/devices/") + options.device + ".toml");
     if (!loaded) throw std::runtime_error(loaded.error().to_string());
-    loaded->remote_wakeup |= remote_wakeup;
+    if (options.edit) options.edit(*loaded);
     return *loaded;
   }
   static description::Bytes compile(const description::Description& description) {

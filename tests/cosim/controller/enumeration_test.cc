@@ -205,7 +205,7 @@ TEST_CASE("the device is reset and enumerated again from high speed") {
 TEST_CASE("a device wakes the host if it has been allowed to, and not otherwise") {
   for (const bool fs_only : {false, true}) {
     CAPTURE(fs_only);
-    DeviceFixture f({.fs_only = fs_only, .remote_wakeup = true});
+    DeviceFixture f({.fs_only = fs_only, .edit = [](auto& description) { description.remote_wakeup = true; }});
     f.configure(1);
     CHECK((f.host.configuration_descriptor()[7] & 0x20U) != 0);
     f.host.suspend();
