@@ -92,7 +92,7 @@ class UtmiLink final : public SimulatedLink {
     if constexpr (stop == Stop::at_release) return !driving_ && !transmit_.active();
     return false;
   }
-  void skip_idle(std::int64_t last_edge);
+  bool skip_idle(std::int64_t last_edge);
   void set_inputs();
   void step_receive();
   void step_transmit();
@@ -102,8 +102,9 @@ class UtmiLink final : public SimulatedLink {
   void finish_transmit();
   void hand_over_packet();
   bool finish_packet(std::int64_t start_before);
-  void add_packet_line(std::int64_t time, PacketLine line) {
-    add_line_change(edge_from(time + line_latency), LineChange::Source::packet, static_cast<std::uint8_t>(line));
+  void add_packet_line(std::int64_t time, PacketLine line, const WireTiming& timing) {
+    const std::int64_t latency = timing.bit == 1 ? squelch_latency : line_latency;
+    add_line_change(edge_from(time + latency), LineChange::Source::packet, static_cast<std::uint8_t>(line));
   }
   void add_line_change(std::int64_t edge, LineChange::Source source, std::uint8_t value);
   void drive_line(HostLine line);
@@ -158,6 +159,7 @@ template <typename UtmiLink<Model>::Stop stop>
 void UtmiLink<Model>::run(std::int64_t limit) {
   const std::int64_t last_edge = limit == never ? never - 1 : limit / clock_bits;
   while (edge_ <= last_edge) {
+    if (skipping_ && model_.quiet() && skip_idle(last_edge)) continue;
     set_inputs();
     model_.clock(0);
     ++edge_;
@@ -168,23 +170,23 @@ void UtmiLink<Model>::run(std::int64_t limit) {
       now_ = std::max(now_, (edge_ - 1) * clock_bits);
       return;
     }
-    if (skipping_ && model_.quiet()) skip_idle(last_edge);
   }
   if (limit > now_) now_ = limit;
 }
 
-/// The model is quiet: jumps to the next edge at which an input changes or a timer may end. One evaluated clock stands
-/// for all the edges before it.
+/// The model is quiet: jumps to the next edge at which an input changes or a timer may end; one evaluated clock stands
+/// for all the edges before it. False if that would save nothing.
 template <typename Model>
-void UtmiLink<Model>::skip_idle(std::int64_t last_edge) {
-  if (rx_valid_ || line_dirty_ || (tx_ready_ && !driving_)) return;
-  if (!transmit_.active() && model_.tx_valid() != driving_) return;
+bool UtmiLink<Model>::skip_idle(std::int64_t last_edge) {
+  if (rx_valid_ || line_dirty_ || (tx_ready_ && !driving_)) return false;
+  if (!transmit_.active() && model_.tx_valid() != driving_) return false;
   const std::int64_t change = std::min({receive_next_, transmit_next_, line_next_, last_edge + 1});
   const std::int64_t edges = std::min(change - edge_, static_cast<std::int64_t>(model_.wake()));
-  if (edges < 2) return;
+  if (edges < 2) return false;
   model_.clock(static_cast<std::uint32_t>(edges - 1));
   edge_ += edges;
   ++evaluated_;
+  return true;
 }
 
 /// Sets the pins for the clock edge `edge_`; the outputs are those after the edge before it.
@@ -303,8 +305,8 @@ void UtmiLink<Model>::begin_transmit() {
     transmit_.begin(edge_, timing);
     if (receive_.busy()) transmit_.collide();
     transmit_next_ = transmit_.next_edge();
-    add_packet_line(transmit_.start(), mode_.speed() == usb::Speed::high ? PacketLine::j : PacketLine::k);
-    if (mode_.speed() == usb::Speed::full) add_packet_line(transmit_.start() + timing.sync, PacketLine::j);
+    add_packet_line(transmit_.start(), mode_.speed() == usb::Speed::high ? PacketLine::j : PacketLine::k, timing);
+    if (mode_.speed() == usb::Speed::full) add_packet_line(transmit_.start() + timing.sync, PacketLine::j, timing);
   }
 }
 
@@ -314,8 +316,8 @@ void UtmiLink<Model>::finish_transmit() {
   transmit_.finish();
   transmit_next_ = never;
   model_.set_tx_ready(tx_ready_ = false);
-  if (transmit_.timing().bit != 1) add_packet_line(transmit_.eop_start(), PacketLine::se0);
-  add_packet_line(transmit_.end(), PacketLine::none);
+  if (transmit_.timing().bit != 1) add_packet_line(transmit_.eop_start(), PacketLine::se0, transmit_.timing());
+  add_packet_line(transmit_.end(), PacketLine::none, transmit_.timing());
   if (!cut) hand_over_packet();
 }
 
@@ -383,14 +385,14 @@ bus::Packet UtmiLink<Model>::send(std::span<const std::uint8_t> bytes, bool long
   }
   if (transmit_.active()) transmit_.collide();
   if (timing.bit == 1) {
-    add_packet_line(now_, PacketLine::j);
+    add_packet_line(now_, PacketLine::j, timing);
   } else {
     // K and J alternate until rx_active; only the first K is shown, the rest would tell the device nothing new.
-    add_packet_line(now_, PacketLine::k);
-    add_packet_line(now_ + timing.sync + timing.rx_latency - line_latency, PacketLine::j);
-    add_packet_line(end - eop, PacketLine::se0);
+    add_packet_line(now_, PacketLine::k, timing);
+    add_packet_line(now_ + timing.sync + timing.rx_latency - line_latency, PacketLine::j, timing);
+    add_packet_line(end - eop, PacketLine::se0, timing);
   }
-  add_packet_line(end, PacketLine::none);
+  add_packet_line(end, PacketLine::none, timing);
   run<Stop::at_limit>(end);
   if (observer_ != nullptr) observer_->on_packet(packet, speed_);
   return packet;

@@ -13,8 +13,10 @@ namespace isochio::verilated {
 /// One UTMI clock, 60 MHz at 8 bits.
 inline constexpr std::int64_t clock_bits = bus::utmi_clock.bits;
 
-/// A change on the wire → line_state. 2 to 4 clocks (ULPI: RXCMD delay).
+/// A change on the wire → line_state. 2 to 4 clocks (ULPI: RXCMD delay); the squelch detector, which is what tells J
+/// from SE0 in a high-speed packet, takes the longer time.
 inline constexpr std::int64_t line_latency = 2 * clock_bits;
+inline constexpr std::int64_t squelch_latency = 4 * clock_bits;
 
 /// End of a byte, of SYNC or of EOP on the wire → rx_valid, rx_active up or down; rounded up to the next clock.
 /// High speed 3 to 8 clocks (ULPI: RX start delay, RX end delay).

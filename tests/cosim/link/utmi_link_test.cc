@@ -58,13 +58,13 @@ TEST_CASE("a high-speed packet arrives byte by byte, four clocks behind the wire
   CHECK(sent.end == BusTime{800 + 32 + 24 + 8});
   CHECK(link.now() == sent.end);
   link.advance({2000});
-  // SYNC ends at 832, bytes at 840, 848, 856, EOP at 864; each + 32, in clocks of 8.
-  CHECK(link.model().changes == std::vector<PinChange>{{102, "line_state", 1},
+  // SYNC from 800 to 832, bytes end at 840, 848, 856, EOP at 864; each + 32, in clocks of 8.
+  CHECK(link.model().changes == std::vector<PinChange>{{104, "line_state", 1},
                                                        {108, "rx_active", 1},
                                                        {109, "byte", 0x69},
-                                                       {110, "line_state", 0},
                                                        {110, "byte", 0x00},
                                                        {111, "byte", 0x10},
+                                                       {112, "line_state", 0},
                                                        {112, "rx_active", 0}});
 }
 
