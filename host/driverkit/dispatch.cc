@@ -85,7 +85,7 @@ void IODispatchQueue::DispatchAsync_f(void* context, IODispatchFunction function
   DispatchAsync([context, function] { function(context); });
 }
 
-void IODispatchQueue::DispatchSync(IODispatchBlock block) {
+void IODispatchQueue::DispatchSync(const IODispatchBlock& block) {
   Core& core = *ivars->core;
   if (ivars->dead) core.hang("DispatchSync on a queue that is hung or cancelled");
   if (ivars->running)

@@ -138,13 +138,13 @@ std::string name_argument(std::string& argument, std::size_t index) {
   const std::string head = trimmed(argument.substr(0, array));
   std::size_t begin = head.size();
   while (begin > 0 && is_word(head[begin - 1])) --begin;
-  const std::string word = head.substr(begin);
+  std::string word = head.substr(begin);
   const std::string before = trimmed(head.substr(0, begin));
   const bool is_type = std::find(std::begin(types), std::end(types), word) != std::end(types);
   const bool only_qualified =
       before.empty() || before == "const" || before == "struct" || before == "class" || before.ends_with("::");
   if (!word.empty() && !is_type && !only_qualified) return word;
-  const std::string name = "argument" + std::to_string(index);
+  std::string name = "argument" + std::to_string(index);
   argument = head + " " + name + (array == std::string::npos ? "" : argument.substr(array));
   return name;
 }

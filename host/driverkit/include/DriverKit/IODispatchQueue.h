@@ -27,7 +27,7 @@ class IODispatchQueue : public OSObject {
   void DispatchAsync_f(void* context, IODispatchFunction function);
   /// Waits for its turn, runs the block, returns. From a task of the same queue it deadlocks, as it does on macOS: the
   /// queue is then hung (Runtime::hung()).
-  void DispatchSync(IODispatchBlock block);
+  void DispatchSync(const IODispatchBlock& block);
   void DispatchSync_f(void* context, IODispatchFunction function);
   bool OnQueue();
   const char* GetName();
