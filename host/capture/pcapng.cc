@@ -12,7 +12,7 @@
 namespace isochio::capture {
 namespace {
 
-constexpr std::size_t buffer_bytes = 256U * 1024U;
+constexpr std::size_t buffer_bytes = std::size_t{256} * 1024;
 constexpr std::uint32_t section_header_block = 0x0A0D0D0A, interface_block = 1, enhanced_packet_block = 6;
 constexpr std::uint32_t byte_order_magic = 0x1A2B3C4D;
 constexpr std::uint16_t opt_end = 0, opt_comment = 1, shb_userappl = 4, if_name = 2, if_tsresol = 9, epb_flags = 2;

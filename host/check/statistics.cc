@@ -12,7 +12,7 @@ namespace {
 std::size_t class_of(std::uint64_t value) {
   if (value < 32) return static_cast<std::size_t>(value);
   const auto shift = static_cast<unsigned>(std::bit_width(value)) - 6U;
-  return std::min<std::size_t>((shift + 1U) * 32U + ((value >> shift) & 31U), Histogram::classes - 1);
+  return std::min<std::size_t>((std::size_t{shift} + 1) * 32 + ((value >> shift) & 31U), Histogram::classes - 1);
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ class Histogram {
   /// The upper bound of the class in which the `percent`-th percentile lies, not beyond max().
   bus::Duration percentile(double percent) const;
   /// (upper bound of the class, count) of class `index`; for histograms in reports.
-  static constexpr std::size_t classes = 61 * 32;
+  static constexpr std::size_t classes = std::size_t{61} * 32;
   static bus::Duration upper_bound(std::size_t index);
   std::uint64_t class_count(std::size_t index) const { return counts_[index]; }
 
