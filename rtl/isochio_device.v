@@ -222,6 +222,8 @@ module isochio_device #(
       .high_speed_i(high_speed),
       .address_i(address),
       .count_i(count),
+      .tick_i(frame_tick),
+      .active_i(in_pin_active),
       .start_i(rx_start),
       .end_i(rx_end),
       .pid_valid_i(rx_pid_valid),

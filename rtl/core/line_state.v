@@ -189,7 +189,7 @@ module line_state (
           state_q <= FULL_RESET;
           xcvr_q <= 1'b1;
           op_mode_q <= 2'd0;
-          timer_q <= 1'b0;
+          set_timer(32'd1);  // the reset may be over already
         end
 
         FULL_RESET:
@@ -197,7 +197,7 @@ module line_state (
           state_q <= FULL;
           raise(3'd3);
           set_timer(IDLE_FS);
-        end
+        end else timer_q <= 1'b0;
 
         SUSPEND:
         if (changed) begin

@@ -5,7 +5,8 @@
 // OUT packet 8 (the room for a NYET is asked after the commit).
 // Isochronous endpoints: no handshake, no retry, no toggle. IN: the first token of a service interval opens it and the PIDs count
 // down from the transactions needed; a further token gets a zero-length DATA0. OUT: an interval is handed on only when its PID
-// sequence is complete and every packet was good; a bad packet discards all of it. Interrupt endpoints are treated as bulk.
+// sequence is complete and every packet was good; a bad packet discards all of it, and so does the (micro)frame that ends its service
+// interval before the sequence is complete. Interrupt endpoints are treated as bulk.
 // Whatever arrives, every state ends with the end of a packet, tx_done_i or a timeout.
 `default_nettype none
 
@@ -18,7 +19,10 @@ module transaction (
     input  wire        high_speed_i,
     input  wire [ 6:0] address_i,
     input  wire [23:0] count_i,
-    // packet_rx
+    // Strobe: a (micro)frame begins; count_i is the new one.
+    input  wire        tick_i,
+    // packet_rx; active_i: a packet is arriving, one clock before start_i and end_i say so
+    input  wire        active_i,
     input  wire        start_i,
     input  wire        end_i,
     input  wire        pid_valid_i,
@@ -131,6 +135,9 @@ module transaction (
   reg [ 1:0] position_q;
   reg interval_done_q, interval_bad_q;
   reg [1:0] room_wait_q;
+  // OUT endpoints whose interval lacks packets, and which of them is looked at next since a (micro)frame began; bit 4: none.
+  reg [15:0] unfinished_q;
+  reg [4:0] sweep_q;
 
   reg [38:0] state_word_q;
 
@@ -157,6 +164,7 @@ module transaction (
 
   wire listening = !state_q[3] && state_q != SENDING;
   wire timed_out = deadline_valid_q && (stamp_i - deadline_q) < 32'h80000000;
+  wire sweeping = !sweep_q[4] && state_q == IDLE && !active_i && !end_i;
   wire is_token = pid_i[1:0] == 2'b01 || pid_i[3:0] == PID_PING;
   wire is_data = pid_i[1:0] == 2'b11;
   wire token_good = pid_good_i && !error_i && crc5_good_i;
@@ -299,6 +307,27 @@ module transaction (
     end else if (state_q != IDLE) give_up;
   endtask
 
+  // A step through the endpoints whose interval was not complete: look one up. Between packets only.
+  task sweep;
+    begin
+      sweep_q <= sweep_q + 5'd1;
+      token_pid_q <= PID_SOF;
+      index_q <= {1'b0, sweep_q[3:0]};
+      if (unfinished_q[sweep_q[3:0]]) state_q <= DECIDE;
+    end
+  endtask
+
+  // The open interval ended before its sequence did.
+  wire incomplete = !fresh_i && state_i[37:36] != 2'd0 && !state_i[38] && !state_i[24];
+  task end_interval;
+    begin
+      state_q <= IDLE;
+      out_engine_q <= engine;
+      if (!valid_i || !isochronous || !same) unfinished_q[index_q[3:0]] <= 1'b0;
+      if (valid_i && isochronous && !same && incomplete) state_q <= STALE;
+    end
+  endtask
+
   // The token is decoded and the endpoint's table entry has been read.
   task decide;
     begin
@@ -386,11 +415,7 @@ module transaction (
       position_q <= same ? state_i[37:36] : 2'd0;
       interval_done_q <= same && state_i[38];
       interval_bad_q <= same && state_i[24];
-      // The last interval ended before its sequence did.
-      if (!same && !fresh_i && state_i[37:36] != 2'd0 && !state_i[38] && !state_i[24]) begin
-        room_wait_q <= 2'd0;
-        state_q <= STALE;
-      end
+      if (!same && incomplete) state_q <= STALE;
     end
   endtask
 
@@ -513,7 +538,7 @@ module transaction (
     else begin
       if (accept_q) strobe_q[S_CTL_OUT_DONE] <= 1'b1;
       else event_status_q <= BAD_TOGGLE;
-      answer(PID_ACK);
+      if (pid_i[2:0] == 3'b011) answer(PID_ACK);
     end
   endtask
 
@@ -523,6 +548,7 @@ module transaction (
       if (!interval_bad_q) strobe_q[S_OUT_DISCARD] <= 1'b1;
       // A packet after a complete interval does not undo it.
       write_out_state(interval_done_q, !interval_done_q, position_q, count_i);
+      unfinished_q[index_q[3:0]] <= 1'b0;
     end else begin
       if (!interval_bad_q) begin
         strobe_q[S_OUT_END] <= 1'b1;
@@ -530,6 +556,7 @@ module transaction (
         if (final_q && out_overflow_i) event_status_q <= BAD_OVERFLOW;
       end
       write_out_state(final_q, interval_bad_q, position_q + 2'd1, count_i);
+      unfinished_q[index_q[3:0]] <= !final_q && !interval_bad_q;
     end
   endtask
 
@@ -538,9 +565,12 @@ module transaction (
     if (byte_valid_i && left_q != 11'd0) left_q <= left_q - 11'd1;
     if (end_i) ended_q <= stamp_i;
     if (start_i) deadline_valid_q <= 1'b0;
+    if (tick_i && unfinished_q != 16'd0) sweep_q <= 5'd0;
     if (pid_valid_i && state_q == WAIT_DATA) data_begins;
     case (state_q)
-      IDLE: if (end_i && enable_i) packet_ended;
+      IDLE:
+      if (end_i && enable_i) packet_ended;
+      else if (sweeping) sweep;
       WAIT_ACK, WAIT_DATA: begin
         if (end_i) packet_ended;
         else if (timed_out && !start_i) give_up;
@@ -564,7 +594,8 @@ module transaction (
       end
       DECIDE: begin
         same = !fresh_i && ((state_i[23:0] ^ count_i) >> interval_log2) == 24'd0;
-        decide;
+        if (token_pid_q == PID_SOF) end_interval;
+        else decide;
       end
       OPEN: state_q <= OFFER;
       OFFER: offer;
@@ -577,13 +608,16 @@ module transaction (
       if (isochronous) begin
         strobe_q[S_OUT_DISCARD] <= 1'b1;
         emit(EV_ERROR, 16'd0, 8'd0, BAD_SEQUENCE);
-        state_q <= WAIT_DATA;
+        write_out_state(1'b0, 1'b1, 2'd0, state_i[23:0]);
+        state_q <= token_pid_q == PID_SOF ? IDLE : WAIT_DATA;
       end else if (room_wait_q != 2'd0) room_wait_q <= room_wait_q - 2'd1;
       else if (token_pid_q == PID_PING) answer(halt_i ? PID_STALL : out_room_i ? PID_ACK : PID_NAK);
       else answer(out_room_i ? PID_ACK : PID_NYET);
       default: state_q <= IDLE;
     endcase
     if (!enable_i && state_q != IDLE) begin
+      // What has come of a packet must not stay before the next one's bytes.
+      if (state_q == WAIT_DATA) give_up;
       state_q <= IDLE;
       deadline_valid_q <= 1'b0;
     end
@@ -592,6 +626,8 @@ module transaction (
       deadline_valid_q <= 1'b0;
       strobe_q <= {S_COUNT{1'b0}};
       accept_q <= 1'b0;
+      unfinished_q <= 16'd0;
+      sweep_q <= 5'd16;
     end
   end
 
@@ -601,8 +637,8 @@ module transaction (
   assign tx_pid_o = tx_pid_q;
   assign tx_length_o = tx_length_q;
   assign sof_o = sof_w;
-  assign lookup_o = end_i && listening && is_token && pid_i[3:0] != PID_SOF;
-  assign lookup_index_o = {pid_i[3:0] == PID_IN, token_i[10:7]};
+  assign lookup_o = (end_i && listening && is_token && pid_i[3:0] != PID_SOF) || sweeping;
+  assign lookup_index_o = sweeping ? {1'b0, sweep_q[3:0]} : {pid_i[3:0] == PID_IN, token_i[10:7]};
   assign flip_o = strobe_q[S_FLIP];
   assign state_we_o = strobe_q[S_STATE_WE];
   assign state_o = state_word_q;
@@ -637,7 +673,7 @@ module transaction (
   assign event_status_o = event_status_q;
   assign deadline_valid_o = deadline_valid_q;
   assign deadline_o = deadline_q;
-  assign quiet_o = !state_q[3] && strobe_q == {S_COUNT{1'b0}};
+  assign quiet_o = !state_q[3] && sweep_q[4] && strobe_q == {S_COUNT{1'b0}};
 endmodule
 
 `default_nettype wire

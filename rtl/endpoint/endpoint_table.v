@@ -3,8 +3,8 @@
 //
 // An index is {IN, endpoint number}. Attributes and state are memories read one clock after lookup_i; valid, toggle, halt and fresh
 // are registers, so that a bus reset clears them at once. Setting an endpoint up makes it valid, DATA0, not halted and fresh (its
-// state word is not to be used). Writes from the two sides never hit the same clock for the same endpoint: control requests
-// run between their own transactions.
+// state word is not to be used). A transaction under way when its endpoint is set up, taken away, halted or released
+// no longer changes anything here.
 `default_nettype none
 
 module endpoint_table (
@@ -42,6 +42,10 @@ module endpoint_table (
   reg [22:0] attributes_q;
   reg [38:0] state_q;
   reg [ 4:0] index_q;
+  reg        current_q;  // the endpoint last looked up is still what it was
+
+  wire changes = setup_i || remove_i || halt_i || unhalt_i;
+  wire writes = state_we_i && current_q;
 
   always @(posedge clk_i) begin
     if (lookup_i) begin
@@ -50,12 +54,14 @@ module endpoint_table (
       state_q <= states[lookup_index_i];
     end
     if (setup_i) attributes[change_index_i] <= setup_attributes_i;
-    if (state_we_i) states[index_q] <= state_i;
+    if (writes) states[index_q] <= state_i;
   end
 
   always @(posedge clk_i) begin
-    if (flip_i) toggle_q[index_q] <= !toggle_q[index_q];
-    if (state_we_i) fresh_q[index_q] <= 1'b0;
+    if (flip_i && current_q) toggle_q[index_q] <= !toggle_q[index_q];
+    if (writes) fresh_q[index_q] <= 1'b0;
+    if (changes && change_index_i == (lookup_i ? lookup_index_i : index_q)) current_q <= 1'b0;
+    else if (lookup_i) current_q <= 1'b1;
     if (setup_i || remove_i) begin
       valid_q[change_index_i] <= setup_i;
       fresh_q[change_index_i] <= 1'b1;
