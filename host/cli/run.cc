@@ -109,7 +109,11 @@ int run_scenarios(Options options) {
   const auto colour = report::use_colour(stdout);
   auto* talk = options.json == "-" ? stderr : stdout;
 
-  std::signal(SIGINT, [](int) { interrupted = true; });
+  for (const int signal : {SIGINT, SIGTERM})
+    std::signal(signal, [](int number) {
+      interrupted = true;
+      std::signal(number, SIG_DFL);  // the second time it ends the program at once
+    });
   std::vector<report::RunResult> results;
   std::vector<report::JUnitRun> junit;
   int trouble = passed;  // of scenarios that could not be run; the others are run all the same

@@ -52,7 +52,7 @@ void BulkStream::completed(Slot& slot, IOReturn status, std::uint32_t actual) {
   --in_flight_;
   if (target_.source)
     loop_->received(slot.bytes.first(actual), {0, -1, target_.endpoint.address, {}, context_.runtime.host().now()});
-  if (status == kIOReturnAborted && aborting_) return;
+  if (status == kIOReturnAborted) return;
   if (status != kIOReturnSuccess && status != kIOReturnUnderrun) return fail("AsyncIO's completion", status);
   submit(slot);
 }

@@ -84,12 +84,12 @@ class Run {
   std::unique_ptr<bus::Link> link_;
   std::unique_ptr<controller::SimHost> host_;
   RequestIds ids_;
-  std::unique_ptr<driverkit::Runtime> runtime_;
-  std::unique_ptr<DeviceAccess> access_;
   std::unique_ptr<StreamContext> context_;
   std::vector<std::unique_ptr<Loop>> loops_;
-  std::vector<std::unique_ptr<IsochStream>> streams_;
+  std::vector<std::unique_ptr<IsochStream>> streams_;  // before the runtime, which calls them until it is gone
   std::vector<std::unique_ptr<BulkStream>> bulk_;
+  std::unique_ptr<driverkit::Runtime> runtime_;
+  std::unique_ptr<DeviceAccess> access_;
   std::uint64_t start_frame_ = 0;
   enum class Log : std::uint8_t { first_window, between, last_window } log_ = Log::first_window;
   report::RunResult result_;
@@ -163,8 +163,8 @@ RunOutcome Run::run() {
   const auto clocks = link_->clocks();
   result_.perf = {clocks.elapsed, clocks.evaluated, bus::to_seconds(host_->now() - bus::BusTime{}),
                   std::chrono::duration<double>(Clock::now() - began_).count()};
-  streams_.clear();
-  bulk_.clear();
+  // What is still in flight after an error completes while the runtime goes, and calls the streams.
+  for (const auto& stream : streams_) stream->stop();
   runtime_.reset();
   if (capture_) {
     const auto closed = capture_->finish();
