@@ -48,7 +48,7 @@ module isochio_device #(
   reg [31:0] stamp_q;
   always @(posedge clk_i) stamp_q <= rst_i ? 32'd0 : stamp_q + 32'd1 + skip_i;
 
-  wire operating, high_speed, suspended, bus_reset, drive_k, line_event;
+  wire operating, high_speed, suspended, bus_reset, drive, drive_j, line_event;
   wire [2:0] line_status;
 
   wire in_pin_valid, in_pin_active, in_pin_error, in_pin_wakeup;
@@ -81,7 +81,8 @@ module isochio_device #(
   wire [7:0] ctl_in_data;
 
   wire [6:0] address;
-  wire configured, high_speed_capable, remote_wakeup_enabled;
+  wire configured, high_speed_capable, remote_wakeup_enabled, test_packet;
+  wire [2:0] test_mode;
 
   wire image_re, store_we;
   wire [12:0] image_read_addr, store_addr;
@@ -161,7 +162,8 @@ module isochio_device #(
       .data_i(control ? ctl_in_data : in_data),
       .next_o(tx_next),
       .done_o(tx_done),
-      .drive_k_i(drive_k),
+      .drive_i(drive),
+      .drive_j_i(drive_j),
       .utmi_data_o(utmi_data_o),
       .utmi_tx_valid_o(utmi_tx_valid_o),
       .utmi_tx_ready_i(utmi_tx_ready_i),
@@ -178,11 +180,13 @@ module isochio_device #(
       .high_speed_capable_i(high_speed_capable),
       .remote_wakeup_i(in_pin_wakeup),
       .remote_wakeup_enabled_i(remote_wakeup_enabled),
+      .test_mode_i(test_mode),
       .utmi_xcvr_select_o(utmi_xcvr_select_o),
       .utmi_term_select_o(utmi_term_select_o),
       .utmi_op_mode_o(utmi_op_mode_o),
       .utmi_suspend_n_o(utmi_suspend_n_o),
-      .drive_k_o(drive_k),
+      .drive_o(drive),
+      .drive_j_o(drive_j),
       .operating_o(operating),
       .high_speed_o(high_speed),
       .suspended_o(suspended),
@@ -199,7 +203,7 @@ module isochio_device #(
       .clk_i(clk_work_i),
       .rst_i(rst_i),
       .stamp_i(stamp_q),
-      .enable_i(operating),
+      .enable_i(operating && test_mode == 3'd0),
       .high_speed_i(high_speed),
       .sof_i(sof),
       .sof_number_i(rx_token),
@@ -223,6 +227,8 @@ module isochio_device #(
       .address_i(address),
       .count_i(count),
       .tick_i(frame_tick),
+      .test_mode_i(test_mode),
+      .test_packet_i(test_packet),
       .active_i(in_pin_active),
       .start_i(rx_start),
       .end_i(rx_end),
@@ -345,6 +351,8 @@ module isochio_device #(
       .configured_o(configured),
       .high_speed_capable_o(high_speed_capable),
       .remote_wakeup_enabled_o(remote_wakeup_enabled),
+      .test_mode_o(test_mode),
+      .test_packet_o(test_packet),
       .image_re_o(image_re),
       .image_addr_o(image_read_addr),
       .image_data_i(image_read_data),

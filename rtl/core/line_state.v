@@ -1,5 +1,6 @@
 // isochio: bus reset, high-speed detection handshake, suspend, resume, remote wake-up (USB 2.0 sections 7.1.7.3 to 7.1.7.7,
-// UTMI 1.05). Line state comes from utmi_inputs and is taken one clock later. Every state has a way out by a line state or a timer.
+// UTMI 1.05), and the test modes of section 7.1.20, which only rst_i ends. Line state comes from utmi_inputs and is taken one clock later. Every other state
+// has a way out by a line state or a timer.
 //
 // The transceiver's clock must keep running in suspend; utmi_suspend_n_o may be left unconnected where it would stop it.
 `default_nettype none
@@ -17,11 +18,14 @@ module line_state (
     // A pulse on the pin, and the feature DEVICE_REMOTE_WAKEUP.
     input  wire        remote_wakeup_i,
     input  wire        remote_wakeup_enabled_i,
+    // 0 none, 1 Test_J, 2 Test_K, 3 Test_SE0_NAK, 4 Test_Packet; comes at high speed only, and stays.
+    input  wire [ 2:0] test_mode_i,
     output wire        utmi_xcvr_select_o,
     output wire        utmi_term_select_o,
     output wire [ 1:0] utmi_op_mode_o,
     output wire        utmi_suspend_n_o,
-    output wire        drive_k_o,
+    output wire        drive_o,
+    output wire        drive_j_o,  // J instead of K
     // Packets are received and answered.
     output wire        operating_o,
     output wire        high_speed_o,
@@ -52,7 +56,8 @@ module line_state (
   localparam [31:0] WAKE_K = 32'd180000;        // resume signalling by the device, 1 to 15 ms (TDRSMUP)
 
   localparam FULL = 4'd0, HIGH = 4'd1, REVERT = 4'd2, DEVICE_CHIRP = 4'd3, HOST_CHIRP = 4'd4, FULL_RESET = 4'd5,
-             SUSPEND = 4'd6, RESUME = 4'd7, WAKE = 4'd8;
+             SUSPEND = 4'd6, RESUME = 4'd7, WAKE = 4'd8, TEST = 4'd9;
+  localparam [2:0] TEST_K = 3'd2;
 
   reg [1:0] line_q;
   reg [3:0] state_q;
@@ -62,11 +67,12 @@ module line_state (
   reg [31:0] deadline_q, changed_at_q;
 
   // The outputs to the transceiver, set with the state.
-  reg xcvr_q, term_q, suspend_n_q, drive_k_q;
+  reg xcvr_q, term_q, suspend_n_q, drive_q;
   reg [1:0] op_mode_q;
 
   wire changed = in_line_i != line_q;
   wire fired = timer_q && (stamp_i - deadline_q) < 32'h80000000;
+  wire test_now = state_q == HIGH && test_mode_i != 3'd0;
   wire wake_now = state_q == SUSPEND && wake_pending_q && wake_allowed_q;
 
   task set_timer;
@@ -100,7 +106,7 @@ module line_state (
         state_q <= DEVICE_CHIRP;
         xcvr_q <= 1'b0;
         op_mode_q <= 2'd2;
-        drive_k_q <= 1'b1;
+        drive_q <= 1'b1;
         set_timer(CHIRP);
       end
     end
@@ -136,7 +142,7 @@ module line_state (
     moved_q <= 1'b0;
     if (remote_wakeup_i && remote_wakeup_enabled_i && state_q == SUSPEND) wake_pending_q <= 1'b1;
 
-    if (changed || fired || activity_i || wake_now) begin
+    if (changed || fired || activity_i || wake_now || test_now) begin
       case (state_q)
         FULL:
         if (changed || activity_i) begin
@@ -148,7 +154,14 @@ module line_state (
         end
 
         HIGH:
-        if (changed || activity_i) set_timer(IDLE_HS);
+        if (test_now) begin
+          state_q <= TEST;
+          timer_q <= 1'b0;
+          if (test_mode_i <= TEST_K) begin
+            op_mode_q <= 2'd2;
+            drive_q   <= 1'b1;
+          end
+        end else if (changed || activity_i) set_timer(IDLE_HS);
         else if (line_q != SE0) set_timer(IDLE_HS);
         else begin
           state_q <= REVERT;
@@ -167,7 +180,7 @@ module line_state (
         DEVICE_CHIRP:
         if (fired) begin
           state_q   <= HOST_CHIRP;
-          drive_k_q <= 1'b0;
+          drive_q <= 1'b0;
           chirps_q  <= 3'd0;
           changed_at_q <= stamp_i;  // our own chirp must not count
           set_timer(CHIRP_WAIT);
@@ -220,14 +233,14 @@ module line_state (
           state_q <= WAKE;
           suspend_n_q <= 1'b1;
           op_mode_q <= 2'd2;
-          drive_k_q <= 1'b1;
+          drive_q <= 1'b1;
           set_timer(WAKE_K);
         end
 
         WAKE:
         if (fired) begin
           state_q   <= RESUME;
-          drive_k_q <= 1'b0;
+          drive_q <= 1'b0;
           op_mode_q <= 2'd0;
           set_timer(IDLE_FS);
         end
@@ -250,6 +263,8 @@ module line_state (
         else if (fired && line_q == J) enter_suspend;
         else if (fired) timer_q <= 1'b0;
 
+        TEST: ;
+
         default: state_q <= FULL;
       endcase
     end
@@ -264,7 +279,7 @@ module line_state (
       term_q <= 1'b1;
       op_mode_q <= 2'd0;
       suspend_n_q <= 1'b1;
-      drive_k_q <= 1'b0;
+      drive_q <= 1'b0;
       reset_q <= 1'b0;
       event_q <= 1'b0;
       wake_pending_q <= 1'b0;
@@ -278,9 +293,10 @@ module line_state (
   assign utmi_term_select_o = term_q;
   assign utmi_op_mode_o = op_mode_q;
   assign utmi_suspend_n_o = suspend_n_q;
-  assign drive_k_o = drive_k_q;
-  assign operating_o = state_q == FULL || state_q == HIGH;
-  assign high_speed_o = state_q == HIGH;
+  assign drive_o = drive_q;
+  assign drive_j_o = test_mode_i == 3'd1;
+  assign operating_o = state_q == FULL || state_q == HIGH || (state_q == TEST && !drive_q);
+  assign high_speed_o = state_q == HIGH || state_q == TEST;
   assign suspended_o = state_q == SUSPEND;
   assign reset_o = reset_q;
   assign event_o = event_q;
@@ -288,7 +304,7 @@ module line_state (
   assign deadline_valid_o = timer_q;
   assign deadline_o = deadline_q;
   assign changed_o = changed;
-  assign quiet_o = !moved_q && !reset_q && !event_q && !wake_now;
+  assign quiet_o = !moved_q && !reset_q && !event_q && !wake_now && !test_now;
 endmodule
 
 `default_nettype wire

@@ -1,4 +1,4 @@
-// isochio: sends packets through UTMI: PID, payload, CRC16. Also holds the line in K for chirp and resume.
+// isochio: sends packets through UTMI: PID, payload, CRC16. Also holds the line in K for chirp and resume, in J or K for a test.
 //
 // start_i and its fields are one strobe; utmi_tx_valid_o rises one clock later. The payload byte on data_i is taken with next_o, and the
 // byte after it must be on data_i one clock later. done_o is a strobe one clock after the last byte was accepted.
@@ -17,8 +17,9 @@ module packet_tx (
     input  wire [ 7:0] data_i,
     output wire        next_o,
     output wire        done_o,
-    // While high the line is driven to K (op_mode must be 2).
-    input  wire        drive_k_i,
+    // While high the line is driven to K, or to J (op_mode must be 2).
+    input  wire        drive_i,
+    input  wire        drive_j_i,
     output wire [ 7:0] utmi_data_o,
     output wire        utmi_tx_valid_o,
     input  wire        utmi_tx_ready_i,
@@ -27,7 +28,7 @@ module packet_tx (
 );
   `include "core/crc.vh"
 
-  localparam IDLE = 3'd0, PID = 3'd1, DATA = 3'd2, CRC_HIGH = 3'd3, LAST = 3'd4, DRIVE_K = 3'd5;
+  localparam IDLE = 3'd0, PID = 3'd1, DATA = 3'd2, CRC_HIGH = 3'd3, LAST = 3'd4, DRIVE = 3'd5;
 
   reg [ 2:0] state_q;
   reg        valid_q, done_q, is_data_q;
@@ -76,12 +77,12 @@ module packet_tx (
         default: ;
       endcase
     end
-    if (drive_k_i != (state_q == DRIVE_K)) begin
-      state_q <= drive_k_i ? DRIVE_K : IDLE;
-      valid_q <= drive_k_i;
-      data_q  <= 8'd0;
+    if (drive_i != (state_q == DRIVE)) begin
+      state_q <= drive_i ? DRIVE : IDLE;
+      valid_q <= drive_i;
+      data_q  <= drive_j_i ? 8'hFF : 8'd0;
     end
-    if (!enable_i && state_q != IDLE && state_q != DRIVE_K) begin
+    if (!enable_i && state_q != IDLE && state_q != DRIVE) begin
       state_q <= IDLE;
       valid_q <= 1'b0;
     end
@@ -96,7 +97,7 @@ module packet_tx (
   assign done_o = done_q;
   assign utmi_data_o = data_q;
   assign utmi_tx_valid_o = valid_q;
-  assign quiet_o = drive_k_i == (state_q == DRIVE_K);
+  assign quiet_o = drive_i == (state_q == DRIVE);
 endmodule
 
 `default_nettype wire

@@ -18,6 +18,9 @@ module transaction (
     input  wire        enable_i,
     input  wire        high_speed_i,
     input  wire [ 6:0] address_i,
+    // 3 Test_SE0_NAK: every IN gets a NAK; another test: no token is answered [7.1.20].
+    input  wire [ 2:0] test_mode_i,
+    input  wire        test_packet_i,      // send the control endpoint's packet again and again
     input  wire [23:0] count_i,
     // Strobe: a (micro)frame begins; count_i is the new one.
     input  wire        tick_i,
@@ -102,6 +105,8 @@ module transaction (
   localparam EV_TOKEN = 4'd2, EV_DATA_IN = 4'd3, EV_DATA_OUT = 4'd4, EV_HANDSHAKE = 4'd5, EV_ERROR = 4'd6, EV_OTHER = 4'd8;
   localparam BAD_CRC5 = 4'd1, BAD_CRC16 = 4'd2, BAD_PID = 4'd3, BAD_RX = 4'd4, BAD_SHORT = 4'd5, BAD_LONG = 4'd6,
              BAD_TIMEOUT = 4'd7, BAD_SEQUENCE = 4'd8, BAD_TOGGLE = 4'd9, BAD_OVERFLOW = 4'd10;
+
+  localparam [2:0] TEST_SE0_NAK = 3'd3;
 
   // Clocks from the end of a packet to the first one of the answer: at full speed with transceiver delays of about 12 clocks
   // within 2 and 6.5 bit times [7.1.18].
@@ -335,7 +340,10 @@ module transaction (
       event_engine_q <= engine;
       state_q <= IDLE;
       accept_q <= 1'b0;
-      if (!mine_q) event_kind_q <= EV_OTHER;
+      if (test_mode_i != 3'd0) begin
+        event_kind_q <= EV_OTHER;
+        if (test_mode_i == TEST_SE0_NAK && token_pid_q == PID_IN) answer(PID_NAK);
+      end else if (!mine_q) event_kind_q <= EV_OTHER;
       else if (control) decide_control;
       else if (!valid_i || token_pid_q == PID_SETUP) begin
         event_kind_q <= EV_OTHER;
@@ -571,6 +579,11 @@ module transaction (
       IDLE:
       if (end_i && enable_i) packet_ended;
       else if (sweeping) sweep;
+      else if (test_packet_i) begin
+        index_q <= 5'h10;
+        strobe_q[S_CTL_IN_START] <= 1'b1;
+        send_data(PID_DATA0, {4'd0, ctl_in_length_i});
+      end
       WAIT_ACK, WAIT_DATA: begin
         if (end_i) packet_ended;
         else if (timed_out && !start_i) give_up;
@@ -673,7 +686,7 @@ module transaction (
   assign event_status_o = event_status_q;
   assign deadline_valid_o = deadline_valid_q;
   assign deadline_o = deadline_q;
-  assign quiet_o = !state_q[3] && sweep_q[4] && strobe_q == {S_COUNT{1'b0}};
+  assign quiet_o = !state_q[3] && sweep_q[4] && !test_packet_i && strobe_q == {S_COUNT{1'b0}};
 endmodule
 
 `default_nettype wire

@@ -37,6 +37,8 @@ module control_endpoint #(
     output wire        configured_o,
     output wire        high_speed_capable_o,
     output wire        remote_wakeup_enabled_o,
+    output wire [ 2:0] test_mode_o,    // TEST_MODE's selector, 0 none; until rst_i
+    output wire        test_packet_o,  // the buffer holds the test packet
     // Image.
     output wire        image_re_o,
     output wire [12:0] image_addr_o,
@@ -77,6 +79,7 @@ module control_endpoint #(
              FIND_RULE = 5'd7, WALK = 5'd8, TAKE_SETUP = 5'd9, FILL = 5'd10, FILL_IMAGE = 5'd11, FILL_REGISTER = 5'd12,
              DRAIN = 5'd13, DRAIN_BYTE = 5'd14, FINISH_OUT = 5'd15, NEXT_ROW = 5'd16, ALTERNATES_KNOWN = 5'd17,
              ENDPOINT_REQUEST = 5'd18, LOG_GAP = 5'd19, RATE = 5'd20;
+  localparam [2:0] TEST_PACKET = 3'd4;
   localparam [9:0] SAMPLE_RATE = 10'h00A;
   // What WAIT waits for. ENDED: the transfer is over; a repeated status stage is still acknowledged.
   localparam ENDED = 3'd0, DATA_IN = 3'd1, DATA_OUT = 3'd2, STATUS_IN = 3'd3, STATUS_OUT = 3'd4, STALLED = 3'd5;
@@ -97,6 +100,7 @@ module control_endpoint #(
   // Device state.
   reg [6:0] address_q, new_address_q;
   reg address_pending_q, configured_q, remote_wakeup_q;
+  reg [2:0] test_mode_q, new_test_mode_q;
   reg [31:0] alternates_q;  // 4 bits an interface
 
   // The request.
@@ -254,6 +258,11 @@ module control_endpoint #(
       {8'h00, 8'd1}, {8'h00, 8'd3}:
       if (value_q == 16'd1 && attributes_q[1]) begin
         remote_wakeup_q <= request_q == 8'd3;
+        acknowledge;
+      end else if (request_q == 8'd3 && value_q == 16'd2 && high_speed_i && index_q[7:0] == 8'd0 && index_q[15:8] != 8'd0 &&
+                   index_q[15:8] <= {5'd0, TEST_PACKET}) begin
+        // TEST_MODE: its selectors for a device's port; begins with the status stage's end [7.1.20, 9.4.9].
+        new_test_mode_q <= index_q[10:8];
         acknowledge;
       end else stall;
       {8'h00, 8'd5}:
@@ -413,6 +422,28 @@ module control_endpoint #(
     end
   endtask
 
+  // The test packet's payload [7.1.20].
+  function [7:0] test_byte;
+    input [5:0] at;
+    if (at < 6'd9) test_byte = 8'h00;
+    else if (at < 6'd17) test_byte = 8'hAA;
+    else if (at < 6'd25) test_byte = 8'hEE;
+    else
+      case (at)
+        6'd25: test_byte = 8'hFE;
+        6'd37: test_byte = 8'h7F;
+        6'd38, 6'd46: test_byte = 8'hBF;
+        6'd39, 6'd47: test_byte = 8'hDF;
+        6'd40, 6'd48: test_byte = 8'hEF;
+        6'd41, 6'd49: test_byte = 8'hF7;
+        6'd42, 6'd50: test_byte = 8'hFB;
+        6'd43, 6'd51: test_byte = 8'hFD;
+        6'd44: test_byte = 8'hFC;
+        6'd45, 6'd52: test_byte = 8'h7E;
+        default: test_byte = 8'hFF;
+      endcase
+  endfunction
+
   // Fills the IN packet: a byte from word_q, or the next word.
   task fill;
     if (filled_q == 7'd64 || want_q == 16'd0) state_q <= WAIT;
@@ -443,7 +474,11 @@ module control_endpoint #(
           log_pop_q <= 1'b1;
           state_q <= LOG_GAP;
         end
-        default: state_q <= WAIT;
+        default:
+        if (test_mode_q == TEST_PACKET) begin
+          word_q[7:0] <= test_byte(filled_q[5:0]);
+          word_left_q <= 4'd1;
+        end else state_q <= WAIT;
       endcase
   endtask
 
@@ -455,6 +490,13 @@ module control_endpoint #(
         stage_q <= ENDED;
         address_pending_q <= 1'b0;
         if (address_pending_q) address_q <= new_address_q;
+        test_mode_q <= new_test_mode_q;
+        if (new_test_mode_q == TEST_PACKET) begin
+          place_q <= NOWHERE;
+          word_left_q <= 4'd0;
+          want_q <= 16'd53;
+          state_q <= FILL;  // filled_q is 0
+        end
       end else if (filled_q != 7'd64 || want_q == 16'd0) stage_q <= STATUS_OUT;
       else begin
         filled_q <= 7'd0;
@@ -528,6 +570,7 @@ module control_endpoint #(
         if (pending_q) begin
           pending_q <= 1'b0;
           address_pending_q <= 1'b0;
+          new_test_mode_q <= 3'd0;
           read_at_q <= 7'd64;
           strobe_read_q <= 1'b1;
           fetched_q <= 5'd0;
@@ -658,6 +701,8 @@ module control_endpoint #(
     end
     if (rst_i) begin
       cold_q <= 1'b1;
+      test_mode_q <= 3'd0;
+      new_test_mode_q <= 3'd0;
       attributes_q <= 3'd0;
       table_setup_q <= 1'b0;
       table_remove_q <= 1'b0;
@@ -683,6 +728,8 @@ module control_endpoint #(
   assign configured_o = configured_q;
   assign high_speed_capable_o = attributes_q[2];
   assign remote_wakeup_enabled_o = remote_wakeup_q;
+  assign test_mode_o = test_mode_q;
+  assign test_packet_o = test_mode_q == TEST_PACKET && ready;
   assign image_re_o = state_q == FETCH || state_q == FILL_IMAGE;
   assign image_addr_o = state_q == FETCH ? pointer_q : data_at_q;
   assign image_we_o = image_we_q;

@@ -108,7 +108,9 @@ class Vandal {
   void setup() {
     const auto word = [this] { return static_cast<std::uint16_t>(below(3) == 0 ? random_() : below(4)); };
     constexpr std::uint8_t types[] = {0x00, 0x01, 0x02, 0x80, 0x81, 0x82, 0x40, 0xc0, 0x41, 0xc1};
-    f_.send_setup({types[below(10)], static_cast<std::uint8_t>(below(14)), word(), word(), word()});
+    RawBus::Setup request{types[below(10)], static_cast<std::uint8_t>(below(14)), word(), word(), word()};
+    if (request.type == 0x00 && request.request == 3) request.value = 1;  // a test mode ends with the power
+    f_.send_setup(request);
   }
 
   RawBus& f_;
