@@ -15,11 +15,15 @@ struct ServiceWindow {
 };
 
 /// `interval` in frames (full speed) or microframes (high speed), as in usb::EndpointConfig.
-constexpr ServiceWindow service_window(std::uint64_t first_frame, std::size_t entry, std::uint32_t interval,
+constexpr ServiceWindow service_window(usb::FrameTime start, std::size_t entry, std::uint32_t interval,
                                        usb::Speed speed) {
   const std::uint64_t step = std::uint64_t{interval} * (speed == usb::Speed::full ? 8U : 1U);
-  const std::uint64_t begin = first_frame * 8U + entry * step;
+  const std::uint64_t begin = start.value + entry * step;
   return {{begin}, {begin + step}};
+}
+constexpr ServiceWindow service_window(std::uint64_t first_frame, std::size_t entry, std::uint32_t interval,
+                                       usb::Speed speed) {
+  return service_window(usb::FrameTime::of(first_frame), entry, interval, speed);
 }
 
 }  // namespace isochio::check

@@ -71,7 +71,7 @@ class Annotator final : public ViolationSink {
     const Stream& s = streams_[slot_of(violation.endpoint)];
     if (violation.request == 0 && s.configured) {
       for (const auto* r : s.in_flight) {
-        const ServiceWindow first = service_window(r->first_frame, 0, s.config.interval, speed_);
+        const ServiceWindow first = service_window(r->start(), 0, s.config.interval, speed_);
         const std::uint64_t width = first.end.value - first.begin.value;
         if (violation.at < first.begin || width == 0) continue;
         const std::uint64_t entry = (violation.at.value - first.begin.value) / width;
@@ -280,7 +280,7 @@ void Suite::on_entry(const controller::IsochRequest& request, std::size_t index,
   if (e.status == Status::aborted) ++s.statistics.aborted;
   if (did_move(e.status) && e.status != Status::ok && e.status != Status::short_packet) ++s.statistics.errors;
   if (!s.configured) return;
-  const ServiceWindow window = service_window(request.first_frame, index, s.config.interval, p.speed);
+  const ServiceWindow window = service_window(request.start(), index, s.config.interval, p.speed);
   const Claim claim = p.book.claim(request.endpoint, window, did_move(e.status));
   if (p.options.frame_timing) p.frame_timing.entry(request, index, window, claim, at);
   if (p.options.status) p.status.entry(request, index, window, claim, &s.config, p.speed, at);

@@ -22,6 +22,7 @@ void add_run(CLI::App& app, Action& action);
 void add_list(CLI::App& app, Action& action);
 void add_bandwidth(CLI::App& app, Action& action);
 void add_describe(CLI::App& app, Action& action);
+void add_serve(CLI::App& app, Action& action);
 
 /// "isochio: " and the message on standard error; returns bad_input.
 int complain(const std::string& message);

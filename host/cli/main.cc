@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
       "Examples:\n"
       "  isochio list                               what there is to run\n"
       "  isochio run hs-3x1024-in                   run a scenario and print the verdict\n"
+      "  isochio serve uac1-audio                   plug the simulated device into a Linux machine, by USB/IP\n"
       "  isochio run my.toml --capture my.pcapng    run your own, look at the packets in Wireshark\n"
       "\n"
       "Exit codes: 0 passed, 1 checks failed, 2 bad usage or input, 3 target not available.\n"
@@ -36,6 +37,7 @@ int main(int argc, char** argv) {
   add_list(app, action);
   add_bandwidth(app, action);
   add_describe(app, action);
+  add_serve(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -72,7 +72,15 @@ struct IsochRequest {
   std::vector<IsochEntry> entries;
   std::uint64_t first_frame = 0;  ///< 1 ms frames; 0 = next available; submit sets it to the frame it will start in
   bool explicit_start = false;    ///< set by submit: first_frame was given
+  /// Beyond DriverKit, as URBs of Linux are: the list need not fill whole frames, and with first_frame 0 it begins in
+  /// the service interval right behind what this pipe took last, also when that has just ended, as long as that
+  /// interval has not begun.
+  bool by_interval = false;
+  /// Set by submit: the microframe of first_frame in which the first interval begins; not 0 only with by_interval.
+  std::uint8_t first_microframe = 0;
   IsochClient* client = nullptr;
+
+  usb::FrameTime start() const { return usb::FrameTime::of(first_frame, first_microframe); }
 };
 
 /// Bulk and interrupt endpoints. A short packet ends the request with Status::ok and a smaller `complete`. After stall

@@ -15,7 +15,8 @@ IsochPipe::IsochPipe(const usb::EndpointConfig& config, Speed speed, std::uint32
 
 Status IsochPipe::check(const IsochRequest& request) const {
   const std::size_t n = request.entries.size();
-  if (n == 0 || n > most_entries || !fills_whole_frames(n, config_.interval, speed_)) return Status::bad_argument;
+  if (n == 0 || n > (request.by_interval ? most_intervals : most_entries)) return Status::bad_argument;
+  if (!request.by_interval && !fills_whole_frames(n, config_.interval, speed_)) return Status::bad_argument;
   std::uint64_t bytes = 0;
   for (const IsochEntry& entry : request.entries) {
     if (entry.request > config_.capacity()) return Status::bad_argument;
@@ -26,39 +27,40 @@ Status IsochPipe::check(const IsochRequest& request) const {
   return Status::ok;
 }
 
-tl::expected<std::uint64_t, Status> IsochPipe::place(const IsochRequest& request, usb::FrameTime now) const {
+tl::expected<usb::FrameTime, Status> IsochPipe::place(const IsochRequest& request, usb::FrameTime now) const {
   if (queue_.size() >= options_.pipe_depth) return tl::unexpected(Status::no_resources);
   const std::uint64_t frame = now.frame();
+  const std::uint64_t alignment = frame_alignment(config_.interval, speed_);
+  const auto align = [alignment](std::uint64_t f) { return (f + alignment - 1) / alignment * alignment; };
   if (request.first_frame == 0) {
-    if (!queue_.empty()) return available_;
-    const std::uint64_t alignment = frame_alignment(config_.interval, speed_);
-    const std::uint64_t next = frame + std::max<std::uint64_t>(1, options_.keep_away_frames);
-    return (next + alignment - 1) / alignment * alignment;
+    if (request.by_interval && available_ > now) return available_;
+    if (!queue_.empty()) return usb::FrameTime::of(align((available_.value + 7) / 8));
+    return usb::FrameTime::of(align(frame + std::max<std::uint64_t>(1, options_.keep_away_frames)));
   }
   if (!queue_.empty()) {
     if (continuous_) return tl::unexpected(Status::bad_argument);
-    if (request.first_frame < available_) return tl::unexpected(Status::too_old);
+    if (usb::FrameTime::of(request.first_frame) < available_) return tl::unexpected(Status::too_old);
   }
   const bool past = request.first_frame < frame + options_.keep_away_frames;
   const bool forgiven = options_.accept_past_frames && request.first_frame + options_.horizon_frames >= frame;
   if (past && !forgiven) return tl::unexpected(Status::too_old);
   if (request.first_frame > frame + options_.horizon_frames) return tl::unexpected(Status::too_new);
-  return request.first_frame;
+  return usb::FrameTime::of(request.first_frame);
 }
 
-void IsochPipe::push(IsochRequest& request, std::uint64_t first_frame) {
+void IsochPipe::push(IsochRequest& request, usb::FrameTime start) {
   if (queue_.empty()) continuous_ = false;
   continuous_ |= request.first_frame == 0;
   request.explicit_start = request.first_frame != 0;
-  request.first_frame = first_frame;
-  available_ = first_frame + list_frames(request.entries.size(), config_.interval, speed_);
-  queue_.push_back({&request, 0, 0, Status::ok, first_frame});
+  request.first_frame = start.frame();
+  request.first_microframe = static_cast<std::uint8_t>(start.microframe());
+  available_ = {start.value + request.entries.size() * config_.interval * unit()};
+  queue_.push_back({&request, 0, 0, Status::ok, start});
   if (queue_.size() == 1) next_service_ = service_of(queue_.front());
 }
 
 usb::FrameTime IsochPipe::service_of(const Slot& slot) const {
-  const std::uint64_t unit = speed_ == Speed::full ? 8 : 1;
-  return {slot.first_frame * 8U + (slot.entry * config_.interval + phase_) * unit};
+  return {slot.start.value + (slot.entry * config_.interval + phase_) * unit()};
 }
 
 bus::Duration IsochPipe::longest() const {
@@ -118,16 +120,17 @@ Status IsochPipe::take(Pid pid, std::span<const std::uint8_t> payload) {
   return moved_ < asked ? Status::short_packet : Status::ok;
 }
 
-IsochPipe::Ended IsochPipe::finish(Status status, bus::BusTime now) {
+IsochPipe::Ended IsochPipe::finish(Status status, bus::BusTime now, bool served) {
   Slot& slot = queue_.front();
   IsochEntry& entry = slot.request->entries[slot.entry];
   entry.complete = moved_;
   entry.status = status;
   entry.time = now;
   slot.overall = accumulate(slot.overall, status);
-  last_service_ = next_service_;
+  const usb::FrameTime service = service_of(slot);
+  if (served) last_service_ = service;
   moved_ = transaction_ = 0;
-  Ended ended{slot.request, slot.entry, false, slot.overall, next_service_};
+  Ended ended{slot.request, slot.entry, false, slot.overall, service};
   slot.offset += entry.request;
   if (++slot.entry == slot.request->entries.size()) {
     ended.last = true;
@@ -138,7 +141,7 @@ IsochPipe::Ended IsochPipe::finish(Status status, bus::BusTime now) {
 }
 
 void IsochPipe::restart() {
-  available_ = 0;
+  available_ = {};
   continuous_ = false;
 }
 

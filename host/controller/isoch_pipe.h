@@ -2,6 +2,7 @@
 // is due. Pure but for transact(). Source: USB 2.0 sections 5.6, 5.9; driverkit-facts 1.4, 2.2 … 2.5.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <limits>
@@ -42,7 +43,8 @@ constexpr std::uint32_t transactions_of(std::uint32_t bytes, std::uint16_t max_p
 class IsochPipe {
  public:
   static constexpr usb::FrameTime never{std::numeric_limits<std::uint64_t>::max()};
-  static constexpr std::size_t most_entries = 1000;
+  static constexpr std::size_t most_entries = 1000;    ///< of an IsochIO list
+  static constexpr std::size_t most_intervals = 1024;  ///< of a request by_interval
 
   IsochPipe(const usb::EndpointConfig& config, usb::Speed speed, std::uint32_t phase, const SimHostOptions& options);
 
@@ -53,12 +55,14 @@ class IsochPipe {
 
   /// bad_argument if sizes, counts or alignment are wrong; else ok.
   Status check(const IsochRequest& request) const;
-  /// The frame in which the request would start while `now` is running; or too_old, too_new, bad_argument (explicit
-  /// frame on a continuous stream), no_resources.
-  tl::expected<std::uint64_t, Status> place(const IsochRequest& request, usb::FrameTime now) const;
-  /// Queues a request that place() has put at `first_frame`.
-  void push(IsochRequest& request, std::uint64_t first_frame);
+  /// Where the request would start while `now` is running (a whole frame but for by_interval); or too_old, too_new,
+  /// bad_argument (explicit frame on a continuous stream), no_resources.
+  tl::expected<usb::FrameTime, Status> place(const IsochRequest& request, usb::FrameTime now) const;
+  /// Queues a request that place() has put at `start`.
+  void push(IsochRequest& request, usb::FrameTime start);
   bool empty() const { return queue_.empty(); }
+  /// Where the request behind all that is queued would start.
+  usb::FrameTime available() const { return available_; }
 
   // --- the controller's side
 
@@ -79,8 +83,12 @@ class IsochPipe {
     Status overall = Status::ok;
     usb::FrameTime service;
   };
-  /// Ends the entry at the head of the queue. There must be one.
-  Ended finish(Status status, bus::BusTime now);
+  /// Ends the entry at the head of the queue. There must be one. `served`: its service interval has come.
+  Ended finish(Status status, bus::BusTime now, bool served = true);
+  /// Runs `end_one` (which calls finish()) until `request` has left the queue, wherever in it it stands; the others
+  /// keep their service intervals. false: it is not queued.
+  template <typename EndOne>
+  bool take_out(const IsochRequest& request, EndOne&& end_one);
   /// After all has been ended by abort(): forgets where the stream was.
   void restart();
 
@@ -95,9 +103,10 @@ class IsochPipe {
     IsochRequest* request;
     std::size_t entry, offset;
     Status overall;
-    std::uint64_t first_frame;
+    usb::FrameTime start;
   };
 
+  std::uint64_t unit() const { return speed_ == usb::Speed::full ? 8 : 1; }  ///< of config_.interval
   usb::FrameTime service_of(const Slot& slot) const;
   Status transact_in(TransactionEngine& engine, std::uint8_t address);
   Status transact_out(TransactionEngine& engine, std::uint8_t address);
@@ -109,13 +118,34 @@ class IsochPipe {
   std::uint32_t phase_;
   const SimHostOptions& options_;
   std::deque<Slot> queue_;
-  std::uint64_t available_ = 0;  ///< first frame after all that is queued
-  bool continuous_ = false;      ///< a queued request was placed by the controller (first frame 0)
+  usb::FrameTime available_{};  ///< first service interval after all that was queued
+  bool continuous_ = false;     ///< a queued request was placed by the controller (first frame 0)
   usb::FrameTime next_service_ = never, last_service_ = never;
   // the entry that is moving
   std::uint32_t moved_ = 0;        ///< bytes
   std::uint32_t transaction_ = 0;  ///< those that have been
   usb::Pid last_pid_ = usb::Pid::data0;
 };
+
+template <typename EndOne>
+bool IsochPipe::take_out(const IsochRequest& request, EndOne&& end_one) {
+  const auto found =
+      std::find_if(queue_.begin(), queue_.end(), [&](const Slot& slot) { return slot.request == &request; });
+  if (found == queue_.end()) return false;
+  const bool head = found == queue_.begin();
+  const std::uint32_t moved = moved_, transaction = transaction_;
+  if (!head) {
+    const Slot slot = *found;
+    queue_.erase(found);
+    queue_.push_front(slot);
+    moved_ = transaction_ = 0;
+  }
+  while (!queue_.empty() && queue_.front().request == &request) end_one();
+  if (!head) {
+    moved_ = moved;
+    transaction_ = transaction;
+  }
+  return true;
+}
 
 }  // namespace isochio::controller

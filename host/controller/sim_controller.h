@@ -7,6 +7,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "bus/link.h"
@@ -65,6 +66,10 @@ class SimController {
   tl::expected<void, Status> submit(IsochRequest& request);
   tl::expected<void, Status> submit(BulkRequest& request);
   void abort(usb::EndpointAddress endpoint, Status status = Status::aborted);
+  bool abort(IsochRequest& request);
+  bool abort(BulkRequest& request);
+  /// When the first service interval after all that was queued on an isochronous pipe begins; empty: nothing was.
+  std::optional<usb::FrameTime> available(usb::EndpointAddress endpoint) const;
   tl::expected<void, Status> clear_halt(usb::EndpointAddress endpoint);
 
   tl::expected<WireCapacity, Status> measure_capacity(usb::EndpointAddress endpoint, std::uint32_t payload);

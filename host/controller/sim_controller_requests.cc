@@ -17,7 +17,9 @@ Status SimController::submission_status(const IsochRequest& request) const {
   if (!pipe) return bulk_[index(request.endpoint)] ? Status::bad_argument : Status::not_open;
   if (pipe->closed) return Status::not_open;
   if (request.client == nullptr) return Status::bad_argument;
-  if (pipe->aborting != 0 && !pipe->in_aborted_callback) return Status::not_permitted;
+  // A request that is taken back alone leaves the pipe open to others.
+  const bool waits = pipe->aborting != 0 && !pipe->in_aborted_callback && !request.by_interval;
+  if (waits) return Status::not_permitted;
   return pipe->check(request);
 }
 
@@ -30,18 +32,19 @@ tl::expected<void, Status> SimController::submit(IsochRequest& request) {
   const Status status = submission_status(request);
   if (status != Status::ok) return refuse(request, status);
   IsochPipe& pipe = *isoch_[index(request.endpoint)];
-  const auto frame = pipe.place(request, clock_.at(now(), usb::Speed::full));
-  if (!frame) return refuse(request, frame.error());
+  // By frames DriverKit's rule counts the frame that is running; by intervals, what the SOFs have begun.
+  const auto start = pipe.place(request, request.by_interval ? current_ : clock_.at(now(), usb::Speed::full));
+  if (!start) return refuse(request, start.error());
   request.id = ++isoch_id_;
   for (IsochEntry& entry : request.entries) entry = {.request = entry.request};
-  pipe.push(request, *frame);
+  pipe.push(request, *start);
   for (RequestObserver* observer : observers_) observer->on_submit(request, now());
   return {};
 }
 
 void SimController::end_entry(const IsochPointer& pipe, Status status, bool aborted) {
   const BusTime time = now();
-  const IsochPipe::Ended ended = pipe->finish(status, time);
+  const IsochPipe::Ended ended = pipe->finish(status, time, !aborted);
   for (RequestObserver* observer : observers_) observer->on_entry(*ended.request, ended.entry, time);
   notes_.push_back({ended.request, ended.entry});
   if (!ended.last) return;
@@ -174,6 +177,28 @@ void SimController::abort(usb::EndpointAddress endpoint, Status status) {
   if (const BulkPointer pipe = bulk_[index(endpoint)]) {
     while (!pipe->empty()) complete_later(pipe, pipe->end_head(status), true);
   }
+}
+
+bool SimController::abort(IsochRequest& request) {
+  const IsochPointer pipe = isoch_[index(request.endpoint)];
+  if (!pipe) return false;
+  const bool found = pipe->take_out(request, [&] { end_entry(pipe, Status::aborted, true); });
+  if (found && pipe->empty()) pipe->restart();
+  return found;
+}
+
+std::optional<usb::FrameTime> SimController::available(usb::EndpointAddress endpoint) const {
+  const IsochPointer& pipe = isoch_[index(endpoint)];
+  if (!pipe || pipe->available().value == 0) return std::nullopt;
+  return pipe->available();
+}
+
+bool SimController::abort(BulkRequest& request) {
+  const BulkPointer pipe = bulk_[index(request.endpoint)];
+  if (!pipe) return false;
+  const auto ended = pipe->end(request.id, Status::aborted);
+  if (ended.request != nullptr) complete_later(pipe, ended, false);
+  return ended.request != nullptr;
 }
 
 void SimController::close(usb::EndpointAddress endpoint, Status status) {

@@ -62,6 +62,12 @@ void SimHost::resume() { parts_->port.resume(); }
 bool SimHost::suspended() const { return parts_->port.suspended(); }
 bool SimHost::wake_requested() const { return parts_->controller.wake_seen(); }
 
+bool SimHost::abort_request(IsochRequest& request) { return parts_->controller.abort(request); }
+bool SimHost::abort_request(BulkRequest& request) { return parts_->controller.abort(request); }
+std::optional<usb::FrameTime> SimHost::available(usb::EndpointAddress endpoint) const {
+  return parts_->controller.available(endpoint);
+}
+
 const HostCounters& SimHost::counters() const { return parts_->controller.counters(); }
 tl::expected<WireCapacity, Status> SimHost::measure_capacity(usb::EndpointAddress endpoint, std::uint32_t payload) {
   return parts_->controller.measure_capacity(endpoint, payload);

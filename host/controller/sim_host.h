@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "bus/link.h"
 #include "controller/host.h"
@@ -74,6 +75,14 @@ class SimHost final : public Host {
   bool suspended() const;
   /// The device has signalled remote wake-up since the last suspend(). The caller then has to resume() [7.1.7.7].
   bool wake_requested() const;
+
+  /// Aborts one request, wherever in its pipe's queue it stands; the others keep their places and service intervals.
+  /// The completion (Status::aborted) follows. false: it is not in flight, or its completion is already on its way.
+  bool abort_request(IsochRequest& request);
+  bool abort_request(BulkRequest& request);
+  /// The (micro)frame in which the first service interval behind all that was submitted on an isochronous pipe begins;
+  /// empty: nothing was, or all was aborted. Bus time may stand still up to there without a hole in the stream.
+  std::optional<usb::FrameTime> available(usb::EndpointAddress endpoint) const;
 
   const HostCounters& counters() const;
 

@@ -54,7 +54,7 @@ for applet in $("$root/bin/busybox" --list); do
   [ -e "$root/bin/$applet" ] || ln -s busybox "$root/bin/$applet"
 done
 for program in $programs; do copy_program "$program"; done
-mkdir -p "$root/usr/share/hwdata" && : > "$root/usr/share/hwdata/usb.ids"
+mkdir -p "$root/usr/share/misc" && : > "$root/usr/share/misc/usb.ids"  # usbip asks for it
 [ -d /usr/share/alsa ] && cp -r /usr/share/alsa "$root/usr/share/"
 install -m 755 "$here/init" "$root/init"
 

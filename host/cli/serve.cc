@@ -1,0 +1,209 @@
+// isochio serve: the simulated device for a Linux machine or VM, by USB/IP.
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "capture/pcapng.h"
+#include "check/suite.h"
+#include "cli/command.h"
+#include "description/description.h"
+#include "scenario/catalogue.h"
+#include "serve/server.h"
+#include "simulated_device.h"
+
+namespace isochio::cli {
+namespace {
+
+struct Options {
+  std::string device, speed, pace = "fast", capture, wave;
+  int grace_ms = 100;
+  bool quiet = false;
+  serve::ServerOptions server;
+};
+
+std::atomic<bool> interrupted{false};
+
+/// Keeps the first ones for the end; the suite counts them all.
+class FirstViolations final : public check::ViolationSink {
+ public:
+  static constexpr std::size_t most = 10;
+  void report(const check::Violation& violation) override {
+    if (lines_.size() < most) lines_.push_back(check::to_string(violation));
+  }
+  const std::vector<std::string>& lines() const { return lines_; }
+
+ private:
+  std::vector<std::string> lines_;
+};
+
+/// One line on a terminal that is written over and over; nothing elsewhere.
+class StatusLine {
+ public:
+  explicit StatusLine(bool wanted) : terminal_(wanted && isatty(STDERR_FILENO) == 1) {}
+
+  template <typename Text>
+  void show(Text&& text) {
+    const auto now = Clock::now();
+    if (!terminal_ || now - last_ < std::chrono::milliseconds(200)) return;
+    last_ = now;
+    drawn_ = true;
+    fmt::print(stderr, "\r\033[K{}", text());
+    std::fflush(stderr);
+  }
+  void clear() {
+    if (drawn_) fmt::print(stderr, "\r\033[K");
+    drawn_ = false;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  bool terminal_, drawn_ = false;
+  Clock::time_point last_;
+};
+
+/// The served device with what looks on.
+struct Served {
+  explicit Served(const check::SuiteOptions& options) : suite(options, violations) {}
+  std::uint64_t violation_count() const { return suite.reporter().total(); }
+
+  FirstViolations violations;
+  check::Suite suite;
+  std::unique_ptr<capture::PcapngWriter> capture;
+  std::unique_ptr<bus::Link> link;
+  std::unique_ptr<controller::SimHost> host;
+};
+
+check::SuiteOptions suite_options() {
+  check::SuiteOptions options;
+  options.violation_cap = 100;
+  options.payload = false;     // what a driver sends is not ours to know
+  options.device_log = false;  // nobody reads it
+  return options;
+}
+
+std::string status_text(const Served& served, const serve::Server& server, bus::BusTime start,
+                        std::chrono::steady_clock::time_point began) {
+  const auto counters = server.counters();
+  const double bus = bus::to_seconds(served.host->now() - start);
+  const double wall = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  return fmt::format(
+      "{}  {:.0f} frames, {} URBs ({} failed, {} taken back), {:.1f} MB, {} violations, {:.2f} of real time",
+      server.attached() ? "attached" : "waiting ", bus * 1000, counters.urbs, counters.failed, counters.unlinked,
+      static_cast<double>(counters.bytes) / 1e6, served.violation_count(), wall > 0 ? bus / wall : 0.0);
+}
+
+int serve_device(Options options) {
+  const auto file = scenario::find(scenario::Shelf::devices, options.device);
+  if (!file) return complain(file.error().to_string());
+  const auto description = description::load(*file);
+  if (!description) return complain(description.error().to_string());
+  const auto image = description::compile_image(*description);
+  if (!image) return complain(image.error().to_string());
+
+  Served served(suite_options());
+  if (!options.capture.empty()) {
+    auto capture = capture::PcapngWriter::create(options.capture, {"isochio serve " + options.device});
+    if (!capture) return complain(capture.error());
+    served.capture = std::move(*capture);
+    served.suite.also_show(served.capture.get());
+  }
+  try {
+    served.link = verilated::make_simulated_device({*image, options.speed == "fs", true, options.wave});
+  } catch (const std::exception& problem) {
+    complain(problem.what());
+    return target_not_available;
+  }
+  served.link->set_observer(&served.suite);
+  served.host = std::make_unique<controller::SimHost>(*served.link);
+  served.host->add_observer(&served.suite);
+
+  options.server.session.pace = options.pace == "real" ? serve::Pace::real : serve::Pace::fast;
+  options.server.session.grace = std::chrono::milliseconds(options.grace_ms);
+  StatusLine line(!options.quiet);
+  std::unique_ptr<serve::Server> server;
+  const auto start = served.host->now();
+  const auto began = std::chrono::steady_clock::now();
+  serve::ServerEvents events;
+  events.say = [&](const std::string& text) {
+    line.clear();
+    if (!options.quiet) fmt::print(stderr, "isochio: {}\n", text);
+  };
+  events.tick = [&] { line.show([&] { return status_text(served, *server, start, began); }); };
+
+  std::signal(SIGINT, [](int) { interrupted = true; });
+  std::signal(SIGTERM, [](int) { interrupted = true; });
+  auto listening = serve::Server::listen(*served.host, options.server, std::move(events));
+  if (!listening) {
+    complain(listening.error());
+    return target_not_available;
+  }
+  server = std::move(*listening);
+  if (options.speed == "hs" && served.host->speed() != usb::Speed::high)
+    return complain(file->string() + ": this device is for full speed only; leave --speed hs out");
+  fmt::print("serving {} at {} speed on {} port {} as {}\n", file->stem().string(),
+             served.host->speed() == usb::Speed::full ? "full" : "high", options.server.address, server->port(),
+             server->device().bus_id);
+  std::fflush(stdout);
+  const bool stopped = server->run(interrupted);
+  line.clear();
+  const auto summary = status_text(served, *server, start, began);
+  const auto totals = server->counters();
+  server.reset();
+  served.suite.finish(served.host->now());
+  if (served.capture) {
+    if (const auto closed = served.capture->finish(); !closed) return complain(closed.error());
+  }
+  fmt::print("{}; held {} times for the client, {} in vain\n", summary, totals.held, totals.given_up);
+  for (const auto& violation : served.violations.lines()) fmt::print("  {}\n", violation);
+  if (!stopped) return target_not_available;
+  return served.violation_count() == 0 ? passed : checks_failed;
+}
+
+}  // namespace
+
+void add_serve(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("serve", "Plug the simulated device into a Linux machine or VM, by USB/IP");
+  const auto options = std::make_shared<Options>();
+  command->add_option("DEVICE", options->device, "Device description: a name from isochio list, or a path")->required();
+  command->add_option("--speed", options->speed, "fs (full speed) or hs (high speed); default: the highest it can")
+      ->check(CLI::IsMember({"fs", "hs"}));
+  command->add_option("--port", options->server.port, "TCP port; 0 takes a free one")->capture_default_str();
+  command->add_option("--listen", options->server.address, "Address of this machine to listen at")
+      ->capture_default_str();
+  command
+      ->add_option("--pace", options->pace,
+                   "fast: bus time as fast as it can, but it waits for a client that streams; real: wall-clock time")
+      ->check(CLI::IsMember({"fast", "real"}))
+      ->capture_default_str();
+  command
+      ->add_option("--grace", options->grace_ms,
+                   "With --pace fast: how many milliseconds bus time waits for the next URB of a stream")
+      ->check(CLI::Range(0, 60'000))
+      ->capture_default_str();
+  command->add_option("--capture", options->capture, "Write every packet on the wire here (pcapng, for Wireshark)");
+  command->add_option("--wave", options->wave, "Write the device's signals here (FST, for GTKWave); slow");
+  command->add_flag("--quiet", options->quiet, "No status line, no messages but errors");
+  command->footer(
+      "Anyone who can reach the port can use the device; USB/IP has no passwords and no encryption. Ctrl-C ends it "
+      "and\n"
+      "leaves whole files.\n"
+      "\n"
+      "On the Linux machine (docs/serve.md):\n"
+      "  modprobe vhci-hcd && usbip attach -r ADDRESS -b 1-1\n"
+      "\n"
+      "Examples:\n"
+      "  isochio serve uac1-audio                              a sound card for this machine\n"
+      "  isochio serve test --speed hs --capture test.pcapng   all packets for Wireshark\n"
+      "\n"
+      "Exit codes: 0 stopped and nothing was wrong on the bus, 1 violations, 2 bad usage or input, 3 can't serve.");
+  command->callback([&action, options] { action = [options] { return serve_device(*options); }; });
+}
+
+}  // namespace isochio::cli

@@ -1,0 +1,129 @@
+// isochio: USB/IP on the wire: messages to and from bytes. Pure: no I/O, nothing is kept, every length and count that
+// comes from the network is checked against what is there and against Limits. All integers are big-endian.
+// Source: the Linux kernel's Documentation/usb/usbip_protocol.rst, version 1.1.1 of the protocol.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+namespace isochio::serve {
+
+using Bytes = std::vector<std::uint8_t>;
+using ByteView = std::span<const std::uint8_t>;
+
+inline constexpr std::uint16_t usbip_version = 0x0111;
+inline constexpr std::size_t bus_id_size = 32;
+
+/// What is accepted from the network; more is an error that ends the connection.
+struct Limits {
+  std::uint32_t transfer_bytes = 1U << 24U;  ///< of one URB (usbfs allows 16 MiB)
+  std::uint32_t packets = 1024;              ///< of an isochronous URB, as in the kernel
+};
+
+// --- before a device is imported
+
+struct ListRequest {};
+struct ImportRequest {
+  std::string bus_id;  ///< up to the first zero byte
+};
+
+// --- after it
+
+/// Flags of an URB as the protocol has them (those of Linux) that matter here.
+enum TransferFlag : std::uint32_t {
+  short_not_ok = 0x0001,
+  iso_asap = 0x0002,
+  zero_packet = 0x0040,
+};
+
+struct IsoPacket {
+  std::uint32_t offset = 0, length = 0, actual_length = 0;
+  std::int32_t status = 0;
+  friend bool operator==(const IsoPacket&, const IsoPacket&) = default;
+};
+
+struct Submit {
+  std::uint32_t seqnum = 0, devid = 0;
+  bool in = false;
+  std::uint8_t endpoint = 0;  ///< 0 … 15
+  std::uint32_t flags = 0;
+  std::uint32_t length = 0;           ///< of the transfer buffer
+  std::uint32_t start_frame = 0;      ///< as sent; only meaningful without iso_asap
+  std::uint32_t packets_as_sent = 0;  ///< 0 or 0xffffffff: not isochronous
+  std::uint32_t interval = 0;
+  std::array<std::uint8_t, 8> setup{};
+  ByteView data;                   ///< OUT: `length` bytes; IN: none. Valid as long as what was parsed
+  std::vector<IsoPacket> packets;  ///< offset + length <= this->length for each, the sum of the lengths too
+};
+
+struct Unlink {
+  std::uint32_t seqnum = 0, devid = 0;
+  std::uint32_t unlink_seqnum = 0;
+};
+
+struct SubmitReply {
+  std::uint32_t seqnum = 0;
+  std::int32_t status = 0;  ///< 0 or -errno of Linux
+  std::uint32_t actual_length = 0;
+  std::uint32_t start_frame = 0;
+  std::uint32_t packets_as_sent = 0;
+  std::uint32_t error_count = 0;
+  ByteView data;  ///< IN: actual_length bytes; of an isochronous URB without holes between the packets
+  std::span<const IsoPacket> packets;
+};
+
+struct UnlinkReply {
+  std::uint32_t seqnum = 0;
+  std::int32_t status = 0;  ///< -ECONNRESET: taken back; 0: it had been completed
+};
+
+struct InterfaceClass {
+  std::uint8_t class_code = 0, subclass = 0, protocol = 0;
+};
+
+/// The device as OP_REP_DEVLIST and OP_REP_IMPORT show it.
+struct DeviceInfo {
+  std::string path, bus_id;  ///< cut to 255 and 31 bytes
+  std::uint32_t bus = 1, device = 2;
+  std::uint32_t speed = 2;  ///< Linux: 2 full, 3 high
+  std::uint16_t vendor_id = 0, product_id = 0, version = 0;
+  std::uint8_t class_code = 0, subclass = 0, protocol = 0;
+  std::uint8_t configuration_value = 0, configurations = 1;
+  std::vector<InterfaceClass> interfaces;
+
+  std::uint32_t id() const { return bus << 16U | device; }  ///< devid of each command
+};
+
+/// A whole message at the start of what was given, and how many bytes it took.
+template <typename... Kinds>
+struct Message {
+  std::variant<Kinds...> content;
+  std::size_t size = 0;
+};
+/// Not whole yet: at least so many bytes are needed from its first byte on.
+struct Incomplete {
+  std::size_t needed = 0;
+};
+
+using Operation = std::variant<Incomplete, Message<ListRequest, ImportRequest>>;
+using Command = std::variant<Incomplete, Message<Submit, Unlink>>;
+
+/// The error says what is wrong; there is no way to go on in the byte stream after it.
+tl::expected<Operation, std::string> parse_operation(ByteView bytes);
+tl::expected<Command, std::string> parse_command(ByteView bytes, const Limits& limits = {});
+
+/// Appended to `out`.
+void build_list_reply(Bytes& out, std::span<const DeviceInfo> devices);
+void build_import_reply(Bytes& out, const DeviceInfo& device);
+void build_import_refusal(Bytes& out);
+void build(Bytes& out, const SubmitReply& reply);
+void build(Bytes& out, const UnlinkReply& reply);
+
+}  // namespace isochio::serve
