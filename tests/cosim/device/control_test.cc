@@ -8,7 +8,7 @@ using isochio::usb::Pid;
 
 namespace {
 
-constexpr std::uint16_t sample_rate = 0x00a;
+constexpr std::uint16_t sample_rate = 0x00a, suspends = 0x01f;
 const RawBus::Setup get_device{0x80, 6, 0x0100, 0, 18};
 
 }  // namespace
@@ -127,7 +127,8 @@ TEST_CASE(
   for (const bool fs_only : {false, true}) {
     RawBus f({.fs_only = fs_only});
     REQUIRE(f.configure(0));
-    const RawBus::Bytes payload(5, 9);
+    // Long enough to last from the moment at which SET_INTERFACE takes the endpoint away until it is there again.
+    const RawBus::Bytes payload(fs_only ? 64 : 512, 9);
     const auto bulk_out = [&](Pid pid) {
       f.token(Pid::out, 2);
       f.data(pid, payload);
@@ -165,10 +166,44 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("a reset shorter than the wait for a host's chirp leaves the device at full speed, and answering") {
+TEST_CASE("after a reset shorter than the wait for a host's chirp the device answers and suspends at full speed") {
   RawBus f({.full_speed_host = true});
   f.hold(isochio::bus::LineState::se0, 2 * isochio::bus::millisecond);
   f.link().release();
   f.pass(2 * isochio::bus::millisecond);
+  f.suspend();
+  f.resume();
   CHECK(f.control(get_device)->size() == 18);
+  CHECK(f.read(suspends) == 1);
+}
+
+TEST_CASE(
+    "requests to what is not there are stalled: an interface, an endpoint, a setting, a qualifier without high speed") {
+  RawBus f({});
+  f.reset();
+  // Not configured.
+  for (const std::uint8_t request : {0, 10}) CHECK_FALSE(f.control({0x81, request, 0, 0, 1}));
+  CHECK_FALSE(f.control({0x01, 11, 0, 0, 0}));
+  CHECK_FALSE(f.control({0x82, 0, 0, 0x81, 2}));
+  CHECK(f.control({0x82, 0, 0, 0x80, 2}) == RawBus::Bytes{0, 0});
+  CHECK(f.control({0x80, 8, 0, 0, 1}) == RawBus::Bytes{0});
+  REQUIRE(f.configure(1));
+  for (const std::uint16_t index : {2, 7, 8, 255, 256, 0x8001}) {
+    CAPTURE(index);
+    CHECK_FALSE(f.control({0x81, 0, 0, index, 2}));
+    CHECK_FALSE(f.control({0x81, 10, 0, index, 1}));
+    CHECK_FALSE(f.control({0x01, 11, 0, index, 0}));
+  }
+  for (const std::uint16_t index : {0x03, 0x83, 0x11, 0x101}) {
+    CAPTURE(index);
+    CHECK_FALSE(f.control({0x82, 0, 0, index, 2}));
+    CHECK_FALSE(f.control({0x02, 1, 0, index, 0}));
+    CHECK_FALSE(f.control({0x02, 3, 0, index, 0}));
+  }
+  for (const std::uint16_t alternate : {11, 15, 16, 256}) CHECK_FALSE(f.control({0x01, 11, alternate, 0, 0}));
+  CHECK(f.control({0x81, 10, 0, 0, 1}) == RawBus::Bytes{1});
+  RawBus audio({.device = "uac1-audio", .full_speed_host = true});
+  REQUIRE(audio.configure(0));
+  CHECK_FALSE(audio.control({0x80, 6, 0x0600, 0, 10}));
+  CHECK_FALSE(audio.control({0x80, 6, 0x0700, 0, 9}));
 }
