@@ -2,7 +2,7 @@
 include(CMakePackageConfigHelpers)
 
 set(libraries isochio_usb isochio_description isochio_bus isochio_controller isochio_driverkit isochio_check isochio_capture
-              isochio_report isochio_scenario isochio_verilator isochio_verilated_runtime)
+              isochio_report isochio_scenario isochio_serve isochio_verilator isochio_verilated_runtime)
 foreach(library ${libraries})
   string(REPLACE isochio_ "" name ${library})
   set_target_properties(${library} PROPERTIES EXPORT_NAME ${name})

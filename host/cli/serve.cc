@@ -179,12 +179,12 @@ void add_serve(CLI::App& app, Action& action) {
       ->capture_default_str();
   command
       ->add_option("--pace", options->pace,
-                   "fast: bus time as fast as it can, but it waits for a client that streams; real: wall-clock time")
+                   "fast: bus time runs as fast as it can; real: not faster than the wall clock")
       ->check(CLI::IsMember({"fast", "real"}))
       ->capture_default_str();
   command
       ->add_option("--grace", options->grace_ms,
-                   "With --pace fast: how many milliseconds bus time waits for the next URB of a stream")
+                   "How many milliseconds bus time waits for the next URB of a stream; 0: a late client gets a hole")
       ->check(CLI::Range(0, 60'000))
       ->capture_default_str();
   command->add_option("--capture", options->capture, "Write every packet on the wire here (pcapng, for Wireshark)");

@@ -330,7 +330,7 @@ void Session::forget(Urb& urb) {
 
 std::optional<Session::Hold> Session::hold(WallTime now) const {
   std::optional<Hold> first;
-  if (options_.pace == Pace::real) return first;
+  if (options_.grace.count() == 0) return first;
   for (std::size_t i = 0; i < streams_.size(); ++i) {
     const Stream& s = streams_[i];
     const bool beginning = s.first && s.in_flight == 1 && now - s.last_change < options_.gather;

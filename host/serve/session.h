@@ -2,10 +2,10 @@
 // host, and their results as replies. No sockets: commands come in parsed, replies go out as bytes. All of it, bus time
 // too, runs in the caller's thread.
 //
-// Bus time and the client's time. With Pace::fast bus time runs as fast as it can while an URB is in flight and stands
-// still otherwise. It also stands still where an isochronous stream would get a hole only because the client has not
-// resubmitted an URB it was given back: up to SessionOptions::grace of wall-clock time. With Pace::real it follows the
-// wall clock, and a late client gets the hole that it would get on a real bus.
+// Bus time and the client's time. Bus time runs while an URB is in flight and stands still otherwise; with Pace::fast
+// as fast as it can, with Pace::real not faster than the wall clock. It also stands still where an isochronous stream
+// would get a hole only because the client has not resubmitted an URB it was given back: up to SessionOptions::grace of
+// wall-clock time. With grace 0 a late client gets the hole that it would get on a real bus.
 #pragma once
 
 #include <array>

@@ -8,7 +8,8 @@ jobs=$(nproc)
 packages_build=(cmake ninja-build g++ ccache verilator zlib1g-dev libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev
                 libexpected-dev doctest-dev librapidcheck-dev libbenchmark-dev)
 packages_demo=(espeak-ng)
-packages_test=(tshark yosys python3 python3-jsonschema clang-format clang-tidy)
+packages_test=(tshark yosys python3 python3-jsonschema clang-format clang-tidy clang libclang-rt-14-dev
+               qemu-system-x86 busybox-static cpio kmod usbip alsa-utils)
 
 step() { printf '\n== %s\n' "$*"; }
 

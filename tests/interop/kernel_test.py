@@ -1,0 +1,224 @@
+"""The served devices under an unmodified Linux kernel: Debian's, in QEMU, booted once for all tests.
+
+    kernel_test.py ISOCHIO USBTEST_IOCTL WORK_FOLDER [unittest arguments]
+
+Enumeration and descriptors, the kernel's own usbtest on rtl/devices/gadget-zero.toml, and snd-usb-audio on the sound card.
+"""
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "guest"))
+from guest import Guest  # noqa: E402
+from usbip_client import Client, Served  # noqa: E402
+
+ISOCHIO, USBTEST, WORK = (os.path.abspath(sys.argv.pop(1)) for _ in range(3))
+NEEDED = ("qemu-system-x86_64", "cpio", "busybox", "usbip", "aplay", "modprobe", "apt-get")
+
+# What the kernel says at level warning or above that is no fault of a device; each with its reason.
+KNOWN = (
+    "vhci_device speed not set",  # vhci-hcd resets a port before the attach has told it the speed
+    "not running at top speed",   # a high-speed device that is served at full speed
+    "Not yet implemented", "vhci_get_frame_number",  # vhci-hcd has no frame number to offer, which snd-usb-audio asks for
+    "unlink->seqnum", "was already given back", "urb->status -104",  # vhci-hcd tells of every unlink
+    "connection closed", "stop threads", "release socket", "disconnect device",  # … and of each detach
+)
+
+
+def setUpModule():
+    global guest, share
+    share = os.path.join(WORK, "share")
+    os.makedirs(share, exist_ok=True)
+    shutil.copy(USBTEST, os.path.join(share, "usbtest_ioctl"))
+    made = subprocess.run(["bash", os.path.join(HERE, "guest", "make_guest.sh"), WORK], capture_output=True, text=True)
+    if made.returncode != 0:
+        raise RuntimeError("the guest was not made: " + made.stdout + made.stderr)
+    guest = Guest(WORK, share=share)
+    guest.__enter__()
+    unittest.addModuleCleanup(guest.__exit__, None, None, None)
+    for module in ("vhci-hcd", "snd-usb-audio"):
+        status, output = guest.run(f"modprobe {module}")
+        assert status == 0, output
+
+
+class Served_(unittest.TestCase):
+    """Serves a device and attaches it in the guest."""
+
+    def attach(self, device, *arguments):
+        self.server = Served(ISOCHIO, device, *arguments)
+        self.server.__enter__()
+        self.addCleanup(self.server.__exit__)
+        guest.run("dmesg -c >/dev/null")
+        status, output = guest.run(f"usbip --tcp-port {self.server.port} attach -r 10.0.2.2 -b 1-1")
+        self.assertEqual(status, 0, output)
+        self.addCleanup(self.detach)
+        status, output = guest.run("for i in $(seq 50); do ls -d /sys/bus/usb/devices/1-1:* 2>/dev/null && exit 0; sleep 0.1; done; exit 1", 20)
+        self.assertEqual(status, 0, "not enumerated: " + self.log())
+        status, self.node = guest.run("printf /dev/bus/usb/001/%03d $(cat /sys/bus/usb/devices/1-1/devnum)")
+        guest.run("sleep 0.3")
+
+    def detach(self):
+        guest.run("usbip detach -p 0; for i in $(seq 50); do [ -e /sys/bus/usb/devices/1-1 ] || exit 0; sleep 0.1; done")
+
+    def log(self):
+        return guest.run("dmesg")[1]
+
+    def assert_quiet_log(self):
+        """No warning and no error in the kernel's log since attach()."""
+        lines = guest.run("dmesg -r")[1].splitlines()
+        loud = [line for line in lines if re.match(r"<(\d+)>", line) and int(line[1:line.index(">")]) % 8 <= 4]
+        bad = [line for line in loud if not any(known in line for known in KNOWN)]
+        self.assertEqual(bad, [])
+
+    def stop(self):
+        """Detaches, ends the server; nothing was wrong on the bus."""
+        self.detach()
+        status, output, errors = self.server.stop()
+        self.assertEqual(status, 0, output + errors)
+        self.assertIn("0 violations", output)
+        return output
+
+
+class Enumeration(Served_):
+    def check(self, device, speed):
+        self.attach(device, "--speed", speed)
+        self.assert_quiet_log()
+        self.assertEqual(guest.run("cat /sys/bus/usb/devices/1-1/speed")[1].strip(), {"fs": "12", "hs": "480"}[speed])
+        hexes = guest.run("od -An -v -tx1 /sys/bus/usb/devices/1-1/descriptors")[1]
+        seen = bytes.fromhex("".join(hexes.split()))
+        # The description's own bytes, as `isochio describe` compiles them, are what our host reads too.
+        self.detach()
+        client = Client(self.server.port)
+        for _ in range(50):
+            if client.attach() is not None:
+                break
+            client.close()
+            client = Client(self.server.port)
+        own = client.control(0x80, 6, 0x0100, 0, 18).data
+        own += client.control(0x80, 6, 0x0200, 0, 0xffff).data
+        client.close()
+        self.assertEqual(seen.hex(), own.hex())
+        self.assertEqual(struct.unpack_from("<H", seen, 20)[0], len(seen) - 18)
+
+    def test_test_device_full_speed(self):
+        self.check("test", "fs")
+
+    def test_test_device_high_speed(self):
+        self.check("test", "hs")
+
+    def test_sound_card_full_speed(self):
+        self.check("uac1-audio", "fs")
+
+    def test_vendor_device_full_speed(self):
+        self.check("vendor-hs", "fs")
+
+    def test_vendor_device_high_speed(self):
+        self.check("vendor-hs", "hs")
+
+    def test_gadget_zero_full_speed(self):
+        self.check("gadget-zero", "fs")
+
+    def test_gadget_zero_high_speed(self):
+        self.check("gadget-zero", "hs")
+
+
+class Usbtest(Served_):
+    """drivers/usb/misc/usbtest.c: case, iterations, length, vary, entries of a queue or scatter list."""
+
+    BULK = [(1, 40, 1024, 0, 0), (2, 40, 1024, 0, 0), (3, 40, 1024, 512, 0), (4, 40, 1024, 512, 0), (5, 5, 1024, 0, 8), (6, 5, 1024, 0, 8),
+            (7, 5, 1024, 512, 8), (8, 5, 1024, 512, 8), (11, 10, 1024, 0, 0), (12, 10, 1024, 0, 0), (13, 5, 512, 0, 0), (17, 10, 1024, 0, 0),
+            (18, 10, 1024, 0, 0), (24, 5, 1024, 0, 8), (29, 5, 0, 0, 0)]
+    CONTROL = [(9, 5, 0, 0, 0), (10, 20, 0, 0, 8), (14, 20, 256, 17, 0), (21, 20, 256, 17, 0)]
+    OUT, IN = [(15, 5, 8192, 0, 8), (22, 5, 8192, 0, 8)], [(16, 5, 8192, 0, 8), (23, 5, 8192, 0, 8)]
+
+    def run_cases(self, speed, alternate, cases):
+        guest.run("rmmod usbtest")
+        self.assertEqual(guest.run(f"modprobe usbtest alt={alternate} pattern=1")[0], 0)
+        self.attach("gadget-zero", "--speed", speed)
+        for number, *param in cases:
+            with self.subTest(case=number):
+                status, output = guest.run(f"/host/usbtest_ioctl {self.node} 0 {number} {' '.join(map(str, param))}", 30)
+                self.assertEqual(status, 0, output + "\n" + self.log()[-1500:])
+        self.assert_quiet_log()
+        self.stop()
+
+    def test_control_full_speed(self):
+        self.run_cases("fs", 1, self.CONTROL)
+
+    def test_control_high_speed(self):
+        self.run_cases("hs", 1, self.CONTROL)
+
+    def test_bulk_full_speed(self):
+        self.run_cases("fs", 1, self.BULK)
+
+    def test_bulk_high_speed(self):
+        self.run_cases("hs", 1, self.BULK)
+
+    def test_isochronous_full_speed(self):
+        self.run_cases("fs", 1, self.OUT + self.IN)
+
+    def test_isochronous_high_speed(self):
+        self.run_cases("hs", 1, self.OUT + self.IN)
+
+    def test_isochronous_high_bandwidth_in(self):
+        # Whole service intervals of 3 x 1024: a source that sends more than the last packet's room would be babble.
+        self.run_cases("hs", 2, [(16, 5, 9216, 0, 8), (23, 5, 9216, 0, 8)])
+
+    def test_isochronous_high_bandwidth_out(self):
+        self.run_cases("hs", 3, self.OUT)
+
+
+class Audio(Served_):
+    """snd-usb-audio on the sound card, its two streams joined in the device: what aplay plays is what arecord records."""
+
+    def loop(self, rate):
+        with open(os.path.join(HERE, "..", "..", "rtl", "devices", "uac1-audio.toml")) as file:
+            text = file.read()
+        self.assertEqual(text.count("engine = 0\n"), 2)
+        device = os.path.join(WORK, "loopback-audio.toml")
+        with open(device, "w") as file:
+            file.write(text.replace("engine = 0\n", 'engine = 0\nfunction = "loopback"\n'))
+        played = b"".join(struct.pack("<HH", k & 0xffff | 1, k * 7919 & 0xffff) for k in range(2 * rate))
+        with open(os.path.join(share, "play.raw"), "wb") as file:
+            file.write(played)
+        recorded_file = os.path.join(share, "record.raw")
+        if os.path.exists(recorded_file):
+            os.remove(recorded_file)
+        # Real pace: the card's time must not outrun the programs that fill and empty its buffers.
+        self.attach(device, "--pace", "real")
+        how = f"-q -D hw:0,0 -t raw -f S16_LE -c 2 -r {rate} --buffer-time=500000"
+        status, output = guest.run(
+            f"arecord {how} --samples={rate} /host/record.raw & recorder=$!; aplay {how} /host/play.raw; wait $recorder", 40)
+        self.assertEqual((status, output.strip()), (0, ""), self.log()[-1500:])
+        with open(recorded_file, "rb") as file:
+            recorded = file.read()
+        self.assertEqual(len(recorded), rate * 4)
+        heard = recorded.lstrip(b"\0")  # silence before the music
+        heard = heard[len(heard) % 4:]
+        self.assertGreater(len(heard), rate * 2)
+        at = played.find(heard[:256])
+        self.assertGreaterEqual(at, 0, "what was recorded is not what was played: " + heard[:64].hex())
+        self.assertTrue(played[at:at + len(heard)] == heard, "the recording has a hole or a wrong sample")
+        self.assert_quiet_log()
+        self.stop()
+
+    def test_loopback_at_48_khz_is_bit_exact(self):
+        self.loop(48000)
+
+    def test_loopback_at_44_1_khz_is_bit_exact(self):
+        self.loop(44100)
+
+
+if __name__ == "__main__":
+    missing = [name for name in NEEDED if shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin") is None]
+    if missing:
+        print("SKIPPED, ALL OF IT: the tests against a real Linux kernel need " + ", ".join(missing) +
+              " (Debian: apt-get install qemu-system-x86 busybox-static cpio kmod usbip alsa-utils)", flush=True)
+        sys.exit(77)
+    unittest.main()
