@@ -45,7 +45,8 @@ class BulkPipe {
   bool halted() const { return halted_; }
   void clear_halt();
 
-  unsigned aborting = 0;  ///< aborted requests whose completion has not come yet
+  unsigned completing = 0;  ///< ended requests whose completion has not come yet
+  unsigned aborting = 0;    ///< of these, aborted ones
   bool in_aborted_callback = false;
   bool closed = false;
   bus::BusTime last_completion{};

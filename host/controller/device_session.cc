@@ -135,7 +135,8 @@ void DeviceSession::open(const std::vector<Open>& opens) {
   std::stable_sort(open_.begin(), open_.end(), [](const Open& a, const Open& b) { return a.interface < b.interface; });
 }
 
-// What is in flight is aborted, and its completions have been before the device is told.
+// What is in flight is aborted; every completion, also of what had ended before, has been delivered before the device
+// is told: a new pipe of the same endpoint could complete before the old one otherwise.
 void DeviceSession::close(const std::function<bool(const Open&)>& which) {
   std::vector<usb::EndpointAddress> closing;
   for (const Open& open : open_) {
@@ -144,7 +145,8 @@ void DeviceSession::close(const std::function<bool(const Open&)>& which) {
     closing.push_back(open.config.address);
   }
   controller_.run_until(EventQueue::never, [&] {
-    return std::none_of(closing.begin(), closing.end(), [&](auto endpoint) { return controller_.aborting(endpoint); });
+    return std::none_of(closing.begin(), closing.end(),
+                        [&](auto endpoint) { return controller_.completing(endpoint); });
   });
 }
 

@@ -93,7 +93,8 @@ class IsochPipe {
   void restart();
 
   // --- abort in progress: kept here, counted by the owner
-  unsigned aborting = 0;  ///< aborted requests whose completion has not come yet
+  unsigned completing = 0;  ///< ended requests whose completion has not come yet
+  unsigned aborting = 0;    ///< of these, aborted ones
   bool in_aborted_callback = false;
   bool closed = false;             ///< the endpoint is about to go or gone
   bus::BusTime last_completion{};  ///< so that completions stay in order

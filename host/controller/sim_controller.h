@@ -53,8 +53,8 @@ class SimController {
   void open(const usb::EndpointConfig& endpoint, usb::Speed speed, std::uint32_t phase);
   /// No more submissions; all in flight is ended with `status`. The pipe goes when drop() is called.
   void close(usb::EndpointAddress endpoint, Status status);
-  /// Completions of aborted requests are still to come.
-  bool aborting(usb::EndpointAddress endpoint) const;
+  /// Completions of ended requests are still to come.
+  bool completing(usb::EndpointAddress endpoint) const;
   /// Opens a closed pipe again.
   void reopen(usb::EndpointAddress endpoint);
   void drop(usb::EndpointAddress endpoint);

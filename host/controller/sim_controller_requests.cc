@@ -57,6 +57,7 @@ void SimController::end_entry(const IsochPointer& pipe, Status status, bool abor
 void SimController::complete_later(const IsochPointer& pipe, IsochRequest& request, Status overall, BusTime due,
                                    bool aborted) {
   pipe->last_completion = std::max(due + options_.interrupt_latency, pipe->last_completion);
+  ++pipe->completing;
   if (aborted) ++pipe->aborting;
   events_.add(pipe->last_completion, [this, pipe, request = &request, overall, due, aborted] {
     complete(*pipe, *request, overall, due, aborted);
@@ -65,6 +66,7 @@ void SimController::complete_later(const IsochPointer& pipe, IsochRequest& reque
 
 void SimController::complete(IsochPipe& pipe, IsochRequest& request, Status overall, BusTime due, bool aborted) {
   for (RequestObserver* observer : observers_) observer->on_complete(request, overall, due, now());
+  --pipe.completing;
   if (aborted) --pipe.aborting;
   const bool outer = std::exchange(pipe.in_aborted_callback, aborted);
   request.client->on_complete(request, overall);
@@ -98,6 +100,7 @@ tl::expected<void, Status> SimController::submit(BulkRequest& request) {
 
 void SimController::complete_later(const BulkPointer& pipe, BulkPipe::Ended ended, bool aborted) {
   pipe->last_completion = std::max(now() + options_.interrupt_latency, pipe->last_completion);
+  ++pipe->completing;
   if (aborted) ++pipe->aborting;
   events_.add(pipe->last_completion, [this, pipe, ended, aborted] { complete(*pipe, ended, aborted); });
 }
@@ -105,6 +108,7 @@ void SimController::complete_later(const BulkPointer& pipe, BulkPipe::Ended ende
 void SimController::complete(BulkPipe& pipe, const BulkPipe::Ended& ended, bool aborted) {
   BulkRequest& request = *ended.request;
   for (RequestObserver* observer : observers_) observer->on_bulk(request, ended.begin, now());
+  --pipe.completing;
   if (aborted) --pipe.aborting;
   const bool outer = std::exchange(pipe.in_aborted_callback, aborted);
   // The request may be freed or submitted again in its own callback.
@@ -207,10 +211,10 @@ void SimController::close(usb::EndpointAddress endpoint, Status status) {
   if (bulk_[index(endpoint)]) bulk_[index(endpoint)]->closed = true;
 }
 
-bool SimController::aborting(usb::EndpointAddress endpoint) const {
+bool SimController::completing(usb::EndpointAddress endpoint) const {
   const IsochPointer& isoch = isoch_[index(endpoint)];
   const BulkPointer& bulk = bulk_[index(endpoint)];
-  return (isoch && isoch->aborting != 0) || (bulk && bulk->aborting != 0);
+  return (isoch && isoch->completing != 0) || (bulk && bulk->completing != 0);
 }
 
 void SimController::reopen(usb::EndpointAddress endpoint) {

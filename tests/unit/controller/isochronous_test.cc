@@ -364,6 +364,22 @@ TEST_CASE("abort ends every entry that has not moved, completes in order, and re
   CHECK(f.client.entries.size() == 56);
 }
 
+TEST_CASE("what ended before an alternate setting was chosen completes before anything on its new pipes") {
+  HostFixture f(false);
+  f.configure(1);
+  OwnedRequest before(out, {4}, &f.client), after(out, {4}, &f.client);
+  REQUIRE(f.host.submit(before.request).has_value());
+  f.host.run_until(f.host.now() + bus::second, [&] { return before->entries[0].status == Status::ok; });
+  CHECK(f.client.completions.empty());  // its frame is not over
+  REQUIRE(f.host.set_interface(0, 1).has_value());
+  REQUIRE(f.host.submit(after.request).has_value());
+  f.host.abort(out);
+  f.run_frames(5);
+  REQUIRE(f.client.completions.size() == 2);
+  CHECK(f.client.completions[0].overall == Status::ok);
+  CHECK(f.client.completions[1].overall == Status::aborted);
+}
+
 TEST_CASE("requests that name no open isochronous endpoint are refused") {
   HostFixture f;
   OwnedRequest request(in, std::vector<std::uint32_t>(8, 4), &f.client);
