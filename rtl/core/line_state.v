@@ -75,11 +75,18 @@ module line_state (
   wire test_now = state_q == HIGH && test_mode_i != 3'd0;
   wire wake_now = state_q == SUSPEND && wake_pending_q && wake_allowed_q;
 
+  // For how long, and whether the timer starts at this clock: assigned before they are read, so blocking assignments are meant. One
+  // adder then does for all.
+  /* verilator lint_off BLKSEQ */
+  reg [31:0] clocks;
+  reg starts;
+
   task set_timer;
-    input [31:0] clocks;
+    input [31:0] wanted;
     begin
       timer_q <= 1'b1;
-      deadline_q <= stamp_i + clocks;
+      clocks = wanted;
+      starts = 1'b1;
     end
   endtask
 
@@ -143,6 +150,8 @@ module line_state (
     if (remote_wakeup_i && remote_wakeup_enabled_i && state_q == SUSPEND) wake_pending_q <= 1'b1;
 
     if (changed || fired || activity_i || wake_now || test_now) begin
+      clocks = IDLE_FS;
+      starts = 1'b0;
       case (state_q)
         FULL:
         if (changed || activity_i) begin
@@ -267,6 +276,7 @@ module line_state (
 
         default: state_q <= FULL;
       endcase
+      if (starts) deadline_q <= stamp_i + clocks;
     end
 
     if (rst_i) begin
@@ -285,9 +295,11 @@ module line_state (
       wake_pending_q <= 1'b0;
       wake_allowed_q <= 1'b0;
       moved_q <= 1'b0;
-      set_timer(IDLE_FS);
+      timer_q <= 1'b1;
+      deadline_q <= IDLE_FS;  // the stamp is 0
     end
   end
+  /* verilator lint_on BLKSEQ */
 
   assign utmi_xcvr_select_o = xcvr_q;
   assign utmi_term_select_o = term_q;

@@ -201,11 +201,9 @@ module transaction (
     end
   endtask
 
+  // The deadline itself is set at every clock at which this may be called: one adder.
   task wait_for_host;
-    begin
-      deadline_valid_q <= 1'b1;
-      deadline_q <= stamp_i + (high_speed_i ? TIMEOUT_HS : TIMEOUT_FS);
-    end
+    deadline_valid_q <= 1'b1;
   endtask
 
   task answer;
@@ -252,7 +250,7 @@ module transaction (
     end
   endtask
 
-  // Two temporaries, of no meaning outside one clock: assigned before they are read, so blocking assignments are meant.
+  // Temporaries, of no meaning outside one clock: assigned before they are read, so blocking assignments are meant.
   /* verilator lint_off BLKSEQ */
   // The open service interval is still the present one.
   reg same;
@@ -427,14 +425,16 @@ module transaction (
     end
   endtask
 
-  // The function's offer is there.
+  // The function's offer is there: no more of it than one, two or three packets can carry.
+  reg [11:0] one, two, most, offered;
   task offer;
     if (isochronous) begin
       sent_status_q <= in_has_i ? 4'd0 : 4'd2;
-      if (!in_has_i) send_isochronous(12'd0, 2'd1, count_i);
-      else if (in_bytes_i <= {1'b0, max_packet} || additional == 2'd0) send_isochronous(limit(in_bytes_i, {1'b0, max_packet}), 2'd1, count_i);
-      else if (in_bytes_i <= {max_packet, 1'b0} || additional == 2'd1) send_isochronous(limit(in_bytes_i, {max_packet, 1'b0}), 2'd2, count_i);
-      else send_isochronous(limit(in_bytes_i, {max_packet, 1'b0} + {1'b0, max_packet}), 2'd3, count_i);
+      one = {1'b0, max_packet};
+      two = {max_packet, 1'b0};
+      most = additional == 2'd0 ? one : additional == 2'd1 ? two : one + two;
+      offered = !in_has_i ? 12'd0 : in_bytes_i > most ? most : in_bytes_i;
+      send_isochronous(offered, offered <= one ? 2'd1 : offered <= two ? 2'd2 : 2'd3, count_i);
     end else if (in_has_i) begin
       strobe_q[S_IN_START] <= 1'b1;
       strobe_q[S_STATE_WE] <= 1'b1;
@@ -442,12 +442,6 @@ module transaction (
       send_data(toggle_i ? PID_DATA1 : PID_DATA0, in_bytes_i > {1'b0, max_packet} ? max_packet : in_bytes_i[10:0]);
     end else answer(PID_NAK);
   endtask
-
-  function [11:0] limit;
-    input [11:0] value;
-    input [11:0] most;
-    limit = value > most ? most : value;
-  endfunction
 
   // A data packet begins after our OUT or SETUP: may its bytes be handed on?
   reg taken;
@@ -572,6 +566,7 @@ module transaction (
     if (strobe_q != {S_COUNT{1'b0}}) strobe_q <= {S_COUNT{1'b0}};
     if (byte_valid_i && left_q != 11'd0) left_q <= left_q - 11'd1;
     if (end_i) ended_q <= stamp_i;
+    if (state_q == DECIDE || tx_done_i) deadline_q <= stamp_i + (high_speed_i ? TIMEOUT_HS : TIMEOUT_FS);
     if (start_i) deadline_valid_q <= 1'b0;
     if (tick_i && unfinished_q != 16'd0) sweep_q <= 5'd0;
     if (pid_valid_i && state_q == WAIT_DATA) data_begins;
