@@ -47,8 +47,8 @@ enum class Fault : std::uint8_t {
 struct Misbehaviour {
   Fault fault{};
   usb::EndpointAddress endpoint{};  ///< control: 0x00 for both directions
-  std::uint64_t after = 0;        ///< transactions (intervals) that go well before
-  std::uint64_t times = 1;        ///< how many then go wrong
+  std::uint64_t after = 0;          ///< transactions (intervals) that go well before
+  std::uint64_t times = 1;          ///< how many then go wrong
   std::uint32_t argument = 0;
 };
 
