@@ -21,10 +21,18 @@ constexpr bus::Duration control_timeout = 500 * bus::millisecond;
 /// Simulation slower than real time: bus time does not try to make up for more than this.
 constexpr std::chrono::milliseconds most_lag{100};
 
-enum StandardRequest : std::uint8_t { clear_feature = 1, set_address = 5, set_configuration = 9, set_interface = 11 };
+enum StandardRequest : std::uint8_t {
+  clear_feature = 1,
+  set_feature = 3,
+  set_address = 5,
+  set_configuration = 9,
+  set_interface = 11
+};
 
 /// Of sequence numbers, which wrap.
 constexpr bool newer(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) > 0; }
+
+constexpr std::uint16_t test_mode = 2;  // feature selector [table 9-6]
 
 controller::ControlSetup setup_of(const std::array<std::uint8_t, 8>& bytes) {
   const auto word = [&](std::size_t i) { return static_cast<std::uint16_t>(bytes[i] | bytes[i + 1] << 8U); };
@@ -279,6 +287,8 @@ std::int32_t Session::control(Urb& urb, std::size_t& moved) {
   const auto* endpoint = find(target);
   const bool has_pipe_halt = endpoint != nullptr && endpoint->type != usb::TransferType::isochronous;
   if (setup.request_type == 0x00 && setup.request == set_address) return 0;  // the client numbers its own bus
+  // Only unplugging ends a test mode [9.4.9], and then nobody else could use the device.
+  if (setup.request_type == 0x00 && setup.request == set_feature && setup.value == test_mode) return -epipe;
   if (setup.request_type == 0x00 && setup.request == set_configuration)
     return result(host_.set_configuration(static_cast<std::uint8_t>(setup.value & 0xffU)));
   if (setup.request_type == 0x01 && setup.request == set_interface && setup.index <= 0xff && setup.value <= 0xff)

@@ -162,6 +162,10 @@ class HighSpeed(Attached):
         self.assertEqual((reply.command, reply.seqnum, reply.status), (4, unlink, -ECONNRESET))
         self.assertEqual(self.client.control(0x80, 6, 0x0100, 0, 18).actual, 18)
 
+    def test_a_test_mode_is_refused_because_nothing_but_unplugging_ends_it(self):
+        self.assertEqual(self.client.control(0x00, 3, 2, 0x0400).status, -EPIPE)
+        self.assertEqual(self.client.control(0x80, 6, 0x0100, 0, 18).actual, 18)
+
     def test_what_no_endpoint_can_do_is_refused_and_the_session_goes_on(self):
         client = self.client
         client.configure(CONFIGURATION, 1)
