@@ -174,6 +174,34 @@ class Usbtest(Served_):
         self.run_cases("hs", 3, self.OUT)
 
 
+class Usbmon(Served_):
+    def test_usbmon_counts_the_urbs_that_the_server_counts(self):
+        guest.run("rmmod usbtest; modprobe usbtest alt=1 pattern=1; modprobe usbmon")
+        guest.run("(cat /sys/kernel/debug/usb/usbmon/1u >/tmp/usbmon 2>/dev/null & echo $! >/tmp/usbmon.pid)")
+        self.attach("gadget-zero")
+        status, output = guest.run(f"/host/usbtest_ioctl {self.node} 0 16 5 8192 0 8", 30)
+        self.assertEqual(status, 0, output)
+        output = self.stop()
+        text = guest.run("sleep 1; kill $(cat /tmp/usbmon.pid); cat /tmp/usbmon")[1]
+        # Tag, time, S(ubmitted) or C(ompleted), type:bus:device:endpoint, …; device 1 is the virtual root hub.
+        events = [line.split() for line in text.splitlines()]
+        completed, streamed, moved = 0, 0, 0
+        for event in events:
+            kind, _, device, _ = event[3].split(":")
+            if event[2] != "C" or device == "001":
+                continue
+            completed += 1
+            if kind == "Zi":
+                streamed += 1
+                # status:interval:start:errors, packets, the first five of them, length
+                self.assertEqual((event[4].split(":")[0], event[4].split(":")[3], event[5]), ("0", "0", "8"))
+                moved += int(event[11])
+        ours = re.search(r"(\d+) URBs \((\d+) failed, (\d+) taken back\)", output)
+        # vhci-hcd answers SET_ADDRESS itself.
+        self.assertEqual(completed - 1, int(ours[1]) + int(ours[3]), text[:2000] + output)
+        self.assertEqual((streamed, moved), (40, 40 * 8192))
+
+
 class Audio(Served_):
     """snd-usb-audio on the sound card, its two streams joined in the device: what aplay plays is what arecord records."""
 
