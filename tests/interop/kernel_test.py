@@ -212,7 +212,7 @@ class Audio(Served_):
         device = os.path.join(WORK, "loopback-audio.toml")
         with open(device, "w") as file:
             file.write(text.replace("engine = 0\n", 'engine = 0\nfunction = "loopback"\n'))
-        played = b"".join(struct.pack("<HH", k & 0xffff | 1, k * 7919 & 0xffff) for k in range(2 * rate))
+        played = b"".join(struct.pack("<HH", k & 0xffff | 1, k * 7919 & 0xffff) for k in range(3 * rate))
         with open(os.path.join(share, "play.raw"), "wb") as file:
             file.write(played)
         recorded_file = os.path.join(share, "record.raw")
@@ -220,9 +220,11 @@ class Audio(Served_):
             os.remove(recorded_file)
         # Real pace: the card's time must not outrun the programs that fill and empty its buffers.
         self.attach(device, "--pace", "real")
-        how = f"-q -D hw:0,0 -t raw -f S16_LE -c 2 -r {rate} --buffer-time=500000"
+        how = f"-q -D hw:0,0 -t raw -f S16_LE -c 2 -r {rate} --buffer-time=4000000"  # ALSA gives up after 1.1 buffers of silence
+        # Recording comes first: what the device has no room for before that would be lost.
+        running = "for i in $(seq 100); do grep -q RUNNING /proc/asound/card0/pcm0c/sub0/status && break; sleep 0.1; done"
         status, output = guest.run(
-            f"arecord {how} --samples={rate} /host/record.raw & recorder=$!; aplay {how} /host/play.raw; wait $recorder", 40)
+            f"arecord {how} --samples={rate} /host/record.raw & recorder=$!; {running}; aplay {how} /host/play.raw; wait $recorder", 40)
         self.assertEqual((status, output.strip()), (0, ""), self.log()[-1500:])
         with open(recorded_file, "rb") as file:
             recorded = file.read()
