@@ -240,7 +240,7 @@ std::vector<StreamStatistics> Suite::streams() const {
     larger(out.payload.truncated, s.from_device.truncated);
     larger(out.payload.corrupt, s.from_device.corrupt);
     larger(out.payload.mistimed, s.from_device.mistimed);
-    all.push_back(std::move(out));
+    all.push_back(out);
   }
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.endpoint < b.endpoint; });
   return all;

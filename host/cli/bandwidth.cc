@@ -53,7 +53,7 @@ tl::expected<void, std::string> measure(Speed speed, std::vector<Row>& rows) {
   controller::SimHostOptions lifted;
   lifted.lift_periodic_limit = true;
   controller::SimHost host(*link, lifted);
-  if (const auto up = host.enumerate(); !up) return up;
+  if (auto up = host.enumerate(); !up) return up;
   Progress progress(fmt::format("bandwidth {}", usb::to_string(speed)));
   for (auto& row : rows) {
     const auto capacity = host.measure_capacity(usb::endpoint(1, usb::Direction::out), row.payload);

@@ -41,6 +41,9 @@ check::SuiteOptions suite_options(const Scenario& scenario) {
   options.pid_sequence = scenario.checks.pid_sequence;
   options.status = scenario.checks.status;
   options.device_log = scenario.checks.device_log;
+  constexpr std::uint32_t not_checked = 100;
+  options.periodic_percent =
+      scenario.controller.lift_periodic_limit ? not_checked : scenario.controller.periodic_percent;
   return options;
 }
 
