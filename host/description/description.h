@@ -168,7 +168,7 @@ struct Description {
 /// Reads and checks a file; engines and string indices are assigned.
 tl::expected<Description, InputError> load(const std::filesystem::path& file, const Limits& limits = {});
 /// The same from text; `file` is for messages.
-tl::expected<Description, InputError> parse(std::string_view text, std::string file, const Limits& limits = {});
+tl::expected<Description, InputError> parse(std::string_view text, const std::string& file, const Limits& limits = {});
 
 /// Checks a description made in code, as load() does. Errors have no line.
 tl::expected<void, InputError> check(const Description& description, const Limits& limits = {});

@@ -110,8 +110,8 @@ class Assignment {
         if (loop && take(place, other.endpoint->engine)) return true;
       }
     }
-    for (std::uint8_t engine = 0; engine < limit(place); ++engine)
-      if (take(place, engine)) return true;
+    for (unsigned engine = 0; engine < limit(place); ++engine)
+      if (take(place, static_cast<std::uint8_t>(engine))) return true;
     return false;
   }
 

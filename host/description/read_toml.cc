@@ -499,7 +499,7 @@ class Reader {
 
 }  // namespace
 
-tl::expected<Description, InputError> parse(std::string_view text, std::string file, const Limits& limits) {
+tl::expected<Description, InputError> parse(std::string_view text, const std::string& file, const Limits& limits) {
   toml::table root;
   try {
     root = toml::parse(text, file);

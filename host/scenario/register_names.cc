@@ -61,6 +61,7 @@ std::optional<std::uint16_t> register_number(std::string_view name) {
 const std::vector<std::string>& register_names() {
   static const auto names = [] {
     std::vector<std::string> result;
+    result.reserve(std::size(global_names));
     for (const auto& [name, number] : global_names) result.emplace_back(name);
     for (const char* bank : {"IN0.", "OUT0."})
       for (const auto& [name, number] : engine_names) result.push_back(bank + std::string(name));

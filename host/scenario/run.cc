@@ -212,12 +212,12 @@ tl::expected<void, std::string> Run::set_up_device() {
   if (!plan_.device.test_requests) return {};
   access_ = std::make_unique<DeviceAccess>(*runtime_, *plan_.device.test_requests);
   for (const auto& [number, value] : plan_.registers) {
-    if (const auto done = access_->write(number, value); !done) return done;
+    if (auto done = access_->write(number, value); !done) return done;
     if (number == reg::log_mask) suite_.device_log_mask(value);
   }
   const auto control = reg::control_restart | reg::control_clear_counters | reg::control_clear_log |
                        (scenario_.checks.device_log ? reg::control_log_enabled : 0U);
-  if (const auto done = access_->write(reg::control, control); !done) return done;
+  if (auto done = access_->write(reg::control, control); !done) return done;
   for (const auto* targets : {&plan_.streams, &plan_.bulk})
     for (const auto& target : *targets) suite_.restart(target.endpoint.address);
   return {};
@@ -241,7 +241,7 @@ void Run::make_streams() {
       plan_.streams, isoch_loops,
       [&](std::size_t i) {
         const std::size_t intervals =
-            (scenario_.speed == usb::Speed::high ? 8 : 1) * scenario_.streams[i].frames_per_request;
+            std::size_t{scenario_.speed == usb::Speed::high ? 8U : 1U} * scenario_.streams[i].frames_per_request;
         return intervals / plan_.streams[i].endpoint.interval * plan_.streams[i].endpoint.capacity() *
                scenario_.streams[i].depth;
       },
