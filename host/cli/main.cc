@@ -15,7 +15,7 @@ int complain(const std::string& message) {
 
 }  // namespace isochio::cli
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only out of memory gets here
   using namespace isochio::cli;
   CLI::App app{
       "isochio tests USB isochronous transfers: a Verilog USB 2.0 device runs in simulation, a modelled host\n"
