@@ -2,6 +2,7 @@
 #include "check/wire_timing.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
 #include <fmt/format.h>
@@ -14,16 +15,26 @@ std::string in_bits(bus::Duration d, usb::Speed speed) {
                                    : fmt::format("{:g} bit times", static_cast<double>(d.bits) / 40.0);
 }
 
-std::string in_ns(bus::Duration d) { return fmt::format("{} ns", bus::to_ns(d)); }
+/// Exact to a tenth: a bit is 25/12 ns.
+std::string in_ns(bus::Duration d) {
+  return fmt::format("{:.8g} ns", std::round(static_cast<double>(d.bits) * 250.0 / 12.0) / 10.0);
+}
 
 }  // namespace
 
 WireLimits wire_limits(usb::Speed speed, bus::Duration fs_response_limit) {
   if (speed == usb::Speed::full)
-    return {
-        bus::frame,       {240},           {20}, 2 * bus::fs_bit, 2 * bus::fs_bit, 2 * bus::fs_bit, fs_response_limit,
-        16 * bus::fs_bit, 32 * bus::fs_bit};
-  return {bus::microframe, {30}, {4}, {88}, {8}, {8}, {192}, {736}, {560}};
+    return {bus::frame,
+            {240},
+            {20},
+            2 * bus::fs_bit,
+            2 * bus::fs_bit,
+            {300},
+            2 * bus::fs_bit,
+            fs_response_limit,
+            16 * bus::fs_bit,
+            41 * bus::fs_bit};
+  return {bus::microframe, {30}, {4}, {88}, {8}, {192}, {8}, {192}, {736}, {560}};
 }
 
 WireTiming::WireTiming(Reporter& reporter, bus::Duration fs_response_limit)
@@ -70,16 +81,17 @@ void WireTiming::on_sof(const Sof& s) {
 void WireTiming::on_packet(const DecodedPacket& d) {
   const WireLimits& l = limits(d.speed);
   const bool is_sof = d.fault == Fault::none && d.pid == pid::sof;
+  if (d.fault == Fault::none && pid::is_token(d.pid))
+    last_endpoint_ = usb::endpoint(d.endpoint, d.pid == pid::in ? usb::Direction::in : usb::Direction::out);
   if (have_last_) {
     gap(d, l);
     if (is_sof) end_of_frame(d, l);
   }
   have_last_ = true;
   last_from_host_ = d.packet->from_host;
+  last_pid_ = d.fault == Fault::none ? d.pid : std::uint8_t{0};
   last_end_ = d.packet->end;
   last_at_ = d.at;
-  if (d.fault == Fault::none && pid::is_token(d.pid))
-    last_endpoint_ = usb::endpoint(d.endpoint, d.pid == pid::in ? usb::Direction::in : usb::Direction::out);
   // What may still be answered: IN and PING tokens by the device; its data by the host. OUT data by the device too, but
   // not if isochronous: the wait is then no matter.
   answer_due_ =
@@ -109,6 +121,14 @@ void WireTiming::gap(const DecodedPacket& d, const WireLimits& l) {
     return;
   }
   const bus::Duration least = from_host && !last_from_host_ ? l.host_after_device : l.same_sender_gap;
+  // Data behind its token, a handshake behind the device's data: the host may not keep them waiting.
+  const bool same_transaction =
+      d.fault == Fault::none && from_host &&
+      (last_from_host_ ? pid::is_data(d.pid) && (last_pid_ == pid::out || last_pid_ == pid::setup)
+                       : pid::is_handshake(d.pid) && pid::is_data(last_pid_));
+  if (same_transaction && idle > l.host_most && reporter_.count_only(Rule::inter_packet_gap))
+    violate(Rule::inter_packet_gap, d.at, d.packet->start,
+            fmt::format("at most {} within a transaction", in_bits(l.host_most, d.speed)), in_bits(idle, d.speed));
   if (idle < least && reporter_.count_only(Rule::inter_packet_gap))
     violate(Rule::inter_packet_gap, d.at, d.packet->start, fmt::format("at least {}", in_bits(least, d.speed)),
             in_bits(idle, d.speed));

@@ -14,9 +14,10 @@ struct WireLimits {
   bus::Duration sof_jitter;                  ///< between consecutive intervals: TRFI 42 ns, THSRFI 4 bit times [7.3.2]
   bus::Duration same_sender_gap;             ///< 7.1.18.2
   bus::Duration host_after_device;           ///< 7.1.18.2
+  bus::Duration host_most;                   ///< the host's data after its token, its handshake after data, 7.1.18
   bus::Duration response_least, response_most;  ///< device after host, 7.1.18.1, 7.1.19.2
   bus::Duration give_up;                        ///< the host waits at least so long for an answer, 7.1.19
-  bus::Duration guard;                          ///< EOF1 of a hub: no traffic later before the next SOF, 11.2.5
+  bus::Duration guard;  ///< EOF1 of a hub, with its skew: no traffic later before the next SOF, 11.2.5, 11.3
 };
 WireLimits wire_limits(usb::Speed speed, bus::Duration fs_response_limit);
 
@@ -42,6 +43,7 @@ class WireTiming final : public WireListener {
   SofStatistics sof_;
   bool have_interval_ = false, have_last_ = false, last_from_host_ = false, answer_due_ = false;
   bus::Duration last_interval_{};
+  std::uint8_t last_pid_ = 0;
   bus::BusTime last_end_;
   usb::FrameTime last_at_;
   usb::EndpointAddress last_endpoint_;

@@ -88,6 +88,39 @@ TEST_CASE("host packets closer than 88 bit times are too close") {
   CHECK(f.sink.rules() == "inter_packet_gap");
 }
 
+TEST_CASE("host packets of one transaction may not keep the device waiting, others may") {
+  for (const std::int64_t gap : {192, 193}) {
+    CheckFixture f(iso(0x01, 1024));
+    f.bus.sof(micro(0));
+    f.bus.idle({5'000});
+    f.bus.token(Pid::out, 1);
+    f.bus.idle({gap});
+    f.bus.put(BusScript::data_bytes(Pid::data0, Bytes(4, 0)), true);
+    CHECK(f.sink.rules() == (gap > 192 ? "inter_packet_gap" : ""));
+  }
+  for (const std::int64_t gap : {300, 301}) {  // 7.5 bit times
+    CheckFixture f(bulk(0x81), usb::Speed::full);
+    f.bus.sof(usb::FrameTime::of(f.first_frame + 1));
+    f.bus.token(Pid::in, 1);
+    f.bus.device_data(Pid::data0, Bytes(4, 0));
+    f.bus.idle({gap});
+    f.bus.put({usb::pid_byte(Pid::ack)}, true);
+    CHECK(f.sink.rules() == (gap > 300 ? "inter_packet_gap" : ""));
+  }
+}
+
+TEST_CASE("at full speed the bus is idle for the last 41 bit times of a frame") {
+  for (const std::int64_t left : {41, 40}) {
+    CheckFixture f(iso(0x01, 1023), usb::Speed::full);
+    f.bus.sof(usb::FrameTime::of(f.first_frame + 1));
+    // Token 34 bits with 3 before it, data 17 bytes with SYNC and EOP 146 bits with 3 before them.
+    f.bus.idle((12'000 - 34 - 37 - 149 - left) * bus::fs_bit);
+    f.out(Pid::data0, Bytes(14, 0));
+    f.bus.sof(usb::FrameTime::of(f.first_frame + 2));
+    CHECK(f.sink.rules() == (left < 41 ? "end_of_frame" : ""));
+  }
+}
+
 TEST_CASE("a transaction that runs into the end-of-frame guard is seen") {
   CheckFixture f(iso(0x01, 1024));
   f.bus.sof(micro(0));
