@@ -21,21 +21,26 @@ constexpr std::size_t anchor_bytes = 16;
 StreamComparator::StreamComparator(Reporter& reporter, std::size_t capacity)
     : reporter_(reporter), ring_(std::bit_ceil(std::max<std::size_t>(capacity, 64))), mask_(ring_.size() - 1) {}
 
-void StreamComparator::sent(std::span<const std::uint8_t> bytes) {
+void StreamComparator::report(Rule rule, const PacketPlace& place, const std::function<Text()>& text) {
+  ++(rule == Rule::payload_lost        ? statistics_.lost
+     : rule == Rule::payload_duplicate ? statistics_.duplicate
+                                       : statistics_.corrupt);
+  if (!reporter_.count_only(rule)) return;
+  auto [expected, seen] = text();
+  reporter_.forward({rule, place.request, place.entry, place.endpoint, place.window.begin, place.time,
+                     std::move(expected), std::move(seen)});
+}
+
+void StreamComparator::sent(std::span<const std::uint8_t> bytes, const PacketPlace& place) {
   for (const auto byte : bytes) ring_[head_++ & mask_] = byte;
   if (head_ - tail_ <= ring_.size()) return;
   const std::uint64_t over = head_ - tail_ - ring_.size();
   tail_ += over;
   lost_ += over;
-  if (reporter_.count_only(Rule::payload_lost))
-    reporter_.forward({Rule::payload_lost,
-                       0,
-                       -1,
-                       {},
-                       {},
-                       {},
-                       fmt::format("at most {} bytes on their way", ring_.size()),
-                       fmt::format("{} more, given up as lost", over)});
+  report(Rule::payload_lost, place, [&] {
+    return Text{fmt::format("at most {} bytes on their way", ring_.size()),
+                fmt::format("{} more, given up as lost", over)};
+  });
 }
 
 std::size_t StreamComparator::matching(std::span<const std::uint8_t> bytes) const {
@@ -55,54 +60,81 @@ void StreamComparator::received(std::span<const std::uint8_t> bytes, const Packe
   }
 }
 
-/// The first byte of `bytes` is not what was sent at `tail_`. Consumes at least one byte.
+/// The first byte of `bytes` is not what was sent at `tail_`. Consumes bytes or moves `tail_` to where they match.
 void StreamComparator::differs(std::span<const std::uint8_t>& bytes, const PacketPlace& place) {
+  const bool damaged = in_place(bytes);
+  if (!damaged && (skipped(bytes, place) || repeated(bytes, place))) return;
   if (tail_ == head_) {
-    if (reporter_.count_only(Rule::payload_duplicate))
-      reporter_.forward({Rule::payload_duplicate, place.request, place.entry, place.endpoint, place.window.begin,
-                         place.time, fmt::format("nothing: all {} bytes sent have come back", head_),
-                         fmt::format("{} bytes more", bytes.size())});
+    report(Rule::payload_duplicate, place, [&] {
+      return Text{fmt::format("nothing: all {} bytes sent have come back", head_),
+                  fmt::format("{} bytes more", bytes.size())};
+    });
     bytes = {};
     return;
   }
-  if (resynchronise(bytes, place)) return;
-  // Damaged in place: step over the damaged bytes, at most to the end of what was sent.
+  // Damaged in place: up to where the stream goes on for good, at most to the end of what was sent. Damaged bytes
+  // that are right by chance don't end it.
   const std::uint64_t first = tail_;
   const std::uint8_t want = at(tail_);
   const std::uint8_t got = bytes[0];
-  std::size_t n = 0;
-  while (n < bytes.size() && tail_ < head_ && at(tail_) != bytes[n]) {
-    ++n;
-    ++tail_;
+  const std::size_t most = std::min<std::uint64_t>(bytes.size(), head_ - tail_);
+  std::size_t end = 0;
+  std::size_t bad = 0;
+  for (std::size_t i = 0; i < most && i < end + anchor_bytes; ++i) {
+    if (at(tail_ + i) == bytes[i]) continue;
+    end = i + 1;
+    ++bad;
   }
-  corrupt_ += n;
-  bytes = bytes.subspan(n);
-  if (!reporter_.count_only(Rule::payload_corrupt)) return;
-  reporter_.forward({Rule::payload_corrupt, place.request, place.entry, place.endpoint, place.window.begin, place.time,
-                     fmt::format("byte {} of the stream = 0x{:02x}", first, want),
-                     fmt::format("0x{:02x} (bit {}), {} byte{} differ", got,
-                                 std::countr_zero(static_cast<unsigned>(want ^ got)), n, n == 1 ? "" : "s")});
+  tail_ += end;
+  bytes = bytes.subspan(end);
+  corrupt_ += bad;
+  report(Rule::payload_corrupt, place, [&] {
+    return Text{fmt::format("byte {} of the stream = 0x{:02x}", first, want),
+                fmt::format("0x{:02x} (bit {}), {}", got, std::countr_zero(static_cast<unsigned>(want ^ got)),
+                            bad == 1 ? "1 byte differs" : fmt::format("{} bytes differ", bad))};
+  });
+}
+
+/// Damage in place leaves most of what follows where it should be; a loss or a repetition does not.
+bool StreamComparator::in_place(std::span<const std::uint8_t> bytes) const {
+  const std::size_t most = std::min<std::uint64_t>(bytes.size(), head_ - tail_);
+  std::size_t same = 0;
+  for (std::size_t i = 0; i < most; ++i) same += at(tail_ + i) == bytes[i] ? 1U : 0U;
+  return bytes.size() < anchor_bytes || same * 2 > most;
+}
+
+bool StreamComparator::anchored(std::span<const std::uint8_t> bytes, std::uint64_t start) const {
+  std::size_t n = 0;
+  while (n < anchor_bytes && at(start + n) == bytes[n]) ++n;
+  return n == anchor_bytes;
 }
 
 /// Bytes that are missing leave a later part of the stream here. True if such a place was found (and counted as loss).
-bool StreamComparator::resynchronise(std::span<const std::uint8_t> bytes, const PacketPlace& place) {
-  if (bytes.size() < anchor_bytes) return false;
-  // Damage in place leaves most of what follows where it should be; a loss does not.
-  const std::size_t most = std::min<std::uint64_t>(bytes.size(), head_ - tail_);
-  std::size_t in_place = 0;
-  for (std::size_t i = 0; i < most; ++i) in_place += at(tail_ + i) == bytes[i] ? 1U : 0U;
-  if (in_place * 2 > most) return false;
+bool StreamComparator::skipped(std::span<const std::uint8_t> bytes, const PacketPlace& place) {
   for (std::uint64_t start = tail_ + 1; start + anchor_bytes <= head_; ++start) {
-    std::size_t n = 0;
-    while (n < anchor_bytes && at(start + n) == bytes[n]) ++n;
-    if (n < anchor_bytes) continue;
+    if (!anchored(bytes, start)) continue;
     const std::uint64_t gap = start - tail_;
     lost_ += gap;
-    if (reporter_.count_only(Rule::payload_lost))
-      reporter_.forward({Rule::payload_lost, place.request, place.entry, place.endpoint, place.window.begin, place.time,
-                         fmt::format("byte {} of the stream", tail_),
-                         fmt::format("byte {}: {} bytes lost", start, gap)});
+    report(Rule::payload_lost, place, [&] {
+      return Text{fmt::format("byte {} of the stream", tail_), fmt::format("byte {}: {} bytes lost", start, gap)};
+    });
     tail_ = start;
+    return true;
+  }
+  return false;
+}
+
+/// An earlier part of the stream, again: passed over, the stream is expected where it was. True if it was that.
+bool StreamComparator::repeated(std::span<const std::uint8_t>& bytes, const PacketPlace& place) {
+  const std::uint64_t oldest = head_ > ring_.size() ? head_ - ring_.size() : 0;
+  for (std::uint64_t start = tail_; start-- > oldest;) {
+    if (start + anchor_bytes > tail_ || !anchored(bytes, start)) continue;
+    std::size_t n = anchor_bytes;
+    while (n < bytes.size() && start + n < tail_ && at(start + n) == bytes[n]) ++n;
+    report(Rule::payload_duplicate, place, [&] {
+      return Text{fmt::format("byte {} of the stream", tail_), fmt::format("{} bytes from byte {} on again", n, start)};
+    });
+    bytes = bytes.subspan(n);
     return true;
   }
   return false;
@@ -112,10 +144,10 @@ void StreamComparator::finish(std::uint64_t still_inside, const PacketPlace& pla
   const std::uint64_t waiting = head_ - tail_;
   if (waiting <= still_inside) return;
   lost_ += waiting - still_inside;
-  if (reporter_.count_only(Rule::payload_lost))
-    reporter_.forward({Rule::payload_lost, place.request, place.entry, place.endpoint, place.window.begin, place.time,
-                       fmt::format("{} bytes back", head_ - still_inside),
-                       fmt::format("{}: the last {} have not come", tail_, waiting)});
+  report(Rule::payload_lost, place, [&] {
+    return Text{fmt::format("{} bytes back", head_ - still_inside),
+                fmt::format("{}: the last {} have not come", tail_, waiting)};
+  });
 }
 
 tl::expected<FileDifference, std::string> compare_files(const std::string& expected, const std::string& seen) {

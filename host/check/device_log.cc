@@ -69,7 +69,7 @@ void DeviceLog::remember(const Record& record) {
 
 void DeviceLog::on_break(bus::BusTime) {
   oldest_.count = newest_.count = 0;
-  in_step_ = false;
+  lose_step();
 }
 
 void DeviceLog::on_sof(const Sof& s) {
@@ -152,15 +152,18 @@ bool DeviceLog::find(const Record& wanted) {
     if (r == wanted) break;
     // Differences modulo 2^14; a record clearly later than the entry ends the search.
     const unsigned ahead = (static_cast<unsigned>(r.stamp) - wanted.stamp) & 0x3fffU;
-    if (in_step_ && !gaps_allowed_ && ahead >= 1 && ahead < 0x2000U) return false;
+    if (in_step_ && ahead >= 1 && ahead < 0x2000U) return false;
   }
   if (i == total) return false;
-  if (i > 0 && in_step_ && !gaps_allowed_) skipped(i, oldest_.count > 0 ? oldest_[0] : newest_[0]);
+  if (i > 0 && in_step_) skipped(i, oldest_.count > 0 ? oldest_[0] : newest_[0]);
   const std::size_t from_oldest = std::min(i + 1, oldest_.count);
   oldest_.drop(from_oldest);
   newest_.drop(i + 1 - from_oldest);
   if (oldest_.count == 0) std::swap(oldest_, newest_);
-  in_step_ = true;
+  // Several packets of a microframe may look alike, so that a first one does not show where the log begins: from the
+  // next microframe on none may be missing.
+  if (!in_step_ && first_stamp_ && *first_stamp_ != wanted.stamp) in_step_ = true;
+  if (!first_stamp_) first_stamp_ = wanted.stamp;
   return true;
 }
 

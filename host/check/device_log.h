@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -19,7 +20,10 @@ class DeviceLog final : public WireListener {
   explicit DeviceLog(Reporter& reporter);
 
   void entries(std::span<const std::uint8_t> bytes);
-  void lost(std::uint32_t events) { gaps_allowed_ |= events > 0; }
+  /// Events are missing behind the entries given so far: the next entry may lie behind a gap.
+  void lost(std::uint32_t events) {
+    if (events > 0) lose_step();
+  }
   void mask(std::uint32_t kinds) { mask_ = kinds; }
   /// Entries compared and found on the wire, since the start.
   std::uint64_t matched() const { return matched_; }
@@ -27,7 +31,7 @@ class DeviceLog final : public WireListener {
   /// What the wire showed is counted from here on.
   void restart(usb::EndpointAddress endpoint);
   /// FUNCTION … TRUNCATED of the endpoint's engine; OUT: what its sink found goes to `found`. Without `exact_stamps`
-  /// (intervals above 1, where the host can't know its place) MISTIMED is not looked at.
+  /// (intervals above 1 on a host that does not tell its schedule) MISTIMED is not looked at.
   void counters(usb::EndpointAddress endpoint, std::span<const std::uint32_t> registers, bus::BusTime now,
                 bool exact_stamps, PayloadStatistics& found);
 
@@ -58,6 +62,10 @@ class DeviceLog final : public WireListener {
   };
   static constexpr std::size_t ring_size = 32768;
 
+  void lose_step() {
+    in_step_ = false;
+    first_stamp_.reset();
+  }
   void remember(const Record& record);
   void entry(std::span<const std::uint8_t> bytes);
   bool find(const Record& wanted);
@@ -76,7 +84,8 @@ class DeviceLog final : public WireListener {
   bus::BusTime now_time_;
   usb::EndpointAddress token_endpoint_;
   std::uint8_t token_ = 0;
-  bool in_step_ = false, gaps_allowed_ = false;
+  bool in_step_ = false;                      ///< no record may be missing before the next entry
+  std::optional<std::uint16_t> first_stamp_;  ///< of the first entry found since out of step
   std::uint64_t matched_ = 0;
 };
 

@@ -59,22 +59,27 @@ void FrameTiming::entry(const controller::IsochRequest& request, std::size_t ind
   if (claim.unasked > 0) unasked(request.endpoint, claim.unasked, claim.first_unasked);
 }
 
-/// Endpoints with longer intervals keep their place within them [5.6.4]: a move within the window is late or early too.
+void FrameTiming::new_endpoint(usb::EndpointAddress endpoint, std::optional<std::uint64_t> phase) {
+  Slot& s = slot(endpoint);
+  s.scheduled = phase.has_value();
+  s.phase = phase;
+}
+
+/// Endpoints with longer intervals have their place within them [5.6.4]: a move within the window is late or early too.
 void FrameTiming::place(const controller::IsochRequest& request, std::size_t index, ServiceWindow window,
                         const Service& service) {
   Slot& s = slot(request.endpoint);
   const std::uint64_t width = window.end.value - window.begin.value;
   const std::uint64_t phase = width == 0 ? 0 : service.at.value % width;
-  if (!s.phase_known) {
-    s.phase_known = true;
+  if (!s.phase) {
     s.phase = phase;
-  } else if (phase != s.phase) {
-    const bool is_late = phase > s.phase;
+  } else if (phase != *s.phase) {
+    const bool is_late = phase > *s.phase;
     ++(is_late ? s.counts.late : s.counts.early);
-    const usb::FrameTime due{service.at.value - phase + s.phase};
+    const usb::FrameTime due{service.at.value - phase + *s.phase};
     violate(is_late ? Rule::late : Rule::early, request, index, {due, {due.value + 1}}, service.start, &service,
             "within its interval but in");
-    s.phase = phase;
+    if (!s.scheduled) s.phase = phase;
   }
 }
 
@@ -96,7 +101,7 @@ void FrameTiming::on_data(const Transaction& t, std::span<const std::uint8_t> by
   if (stamp == t.at.stamp() || !prbs_intact(bytes) || !reporter_.count_only(Rule::payload_mistimed)) return;
   const auto text = [](unsigned value) { return fmt::format("{}.{}", (value >> 3U) & 0x7ffU, value & 7U); };
   reporter_.forward({Rule::payload_mistimed, 0, -1, t.endpoint, t.at, t.end,
-                     fmt::format("device stamp {}, as on the wire", text(t.at.stamp())), text(stamp)});
+                     fmt::format("stamp {}, as on the wire", text(t.at.stamp())), text(stamp)});
 }
 
 }  // namespace isochio::check

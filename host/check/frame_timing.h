@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 
 #include "check/reporter.h"
 #include "check/service_book.h"
@@ -25,16 +26,18 @@ class FrameTiming final : public WireListener {
              bus::BusTime now);
   /// Transactions that no entry asked for, found at the end or when the endpoint's requests had all ended.
   void unasked(usb::EndpointAddress endpoint, std::uint32_t count, const Service& first);
-  /// The endpoint was set up anew: its place within the service interval may change.
-  void new_endpoint(usb::EndpointAddress endpoint) { slot(endpoint).phase_known = false; }
+  /// The endpoint was set up anew. `phase`: its place within the service interval, in steps of usb::FrameTime; none:
+  /// the first service shows it.
+  void new_endpoint(usb::EndpointAddress endpoint, std::optional<std::uint64_t> phase);
   const Counts& counts(usb::EndpointAddress endpoint) { return slot(endpoint).counts; }
 
   void on_data(const Transaction& transaction, std::span<const std::uint8_t> bytes) override;
 
  private:
   struct Slot {
-    bool stamped = false, allow_missed = false, phase_known = false;
-    std::uint64_t phase = 0;
+    bool stamped = false, allow_missed = false;
+    bool scheduled = false;  ///< the host said the phase
+    std::optional<std::uint64_t> phase;
     Counts counts;
   };
   Slot& slot(usb::EndpointAddress endpoint) { return slots_[endpoint.number() + (endpoint.is_in() ? 16U : 0U)]; }

@@ -185,28 +185,41 @@ void PatternChecker::prbs(std::span<const std::uint8_t> bytes, const PacketPlace
   stamp(static_cast<std::uint16_t>(bytes[4] | bytes[5] << 8U), place);
 }
 
+/// Is the length field another than what came, and the packet as far as it goes the one that its header names? `bytes`
+/// hold at least the header. Behind the header of a packet that says to be below 12 bytes only zeros may follow.
+bool PatternChecker::length_differs(std::span<const std::uint8_t> bytes, std::uint32_t sequence) const {
+  const std::size_t length = bytes[6] | std::size_t{bytes[7]} << 8U;
+  std::array<std::uint8_t, 4096> made{};
+  if (length == bytes.size() || length > made.size()) return false;
+  const auto body = bytes.subspan(prbs_header_bytes);
+  if (length < prbs_least_bytes) return std::ranges::all_of(body, [](std::uint8_t byte) { return byte == 0; });
+  const auto whole = std::span(made).first(length);
+  make_packet(Pattern::prbs, seed_, sequence, {std::uint64_t{bytes[4]} | std::uint64_t{bytes[5]} << 8U}, whole);
+  return std::equal(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(std::min(length, bytes.size())),
+                    whole.begin());
+}
+
+/// It is the packet of that number, cut or lengthened.
+void PatternChecker::truncated(std::span<const std::uint8_t> bytes, std::uint32_t number, const PacketPlace& place) {
+  ++statistics_.truncated;
+  Violation v;
+  if (open(Rule::payload_truncated, place, v)) {
+    v.expected = fmt::format("{} bytes (sequence {})", bytes[6] | std::size_t{bytes[7]} << 8U, number);
+    v.seen = fmt::format("{} bytes", bytes.size());
+    reporter_.forward(v);
+  }
+  sequence(number, place);
+}
+
 /// CRC32, length or body is wrong: cut, lengthened, or which byte?
 void PatternChecker::damaged(std::span<const std::uint8_t> bytes, const PacketPlace& place) {
   const std::size_t length = bytes[6] | std::size_t{bytes[7]} << 8U;
   const std::uint32_t seen_sequence = get32(bytes, 0);
-  std::array<std::uint8_t, 4096> made{};
-  if (length != bytes.size() && length <= made.size() && length >= prbs_least_bytes) {
-    // As far as the packet goes, is it the one that its header names?
-    const auto whole = std::span(made).first(length);
-    make_packet(Pattern::prbs, seed_, seen_sequence, {std::uint64_t{bytes[4]} | std::uint64_t{bytes[5]} << 8U}, whole);
-    const std::size_t common = std::min(length, bytes.size());
-    if (std::equal(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(common), bytes.begin())) {
-      ++statistics_.truncated;
-      Violation v;
-      if (open(Rule::payload_truncated, place, v)) {
-        v.expected = fmt::format("{} bytes (sequence {})", length, seen_sequence);
-        v.seen = fmt::format("{} bytes", bytes.size());
-        reporter_.forward(v);
-      }
-      sequence(seen_sequence, place);
-      return;
-    }
+  if (length_differs(bytes, seen_sequence)) {
+    truncated(bytes, seen_sequence, place);
+    return;
   }
+  std::array<std::uint8_t, 4096> made{};
   ++statistics_.corrupt;
   // The packet's own stamp where it may be right, so that the first bad byte is not one that only time explains.
   const std::uint64_t width = place.window.end.value - place.window.begin.value;
@@ -259,26 +272,16 @@ void PatternChecker::short_packet(std::span<const std::uint8_t> bytes, const Pac
     const std::uint32_t ahead = (seen - expected_) & mask;
     number = ahead <= mask / 2U ? expected_ + ahead : expected_ - ((expected_ - seen) & mask);
   }
-  if (bytes.size() >= prbs_header_bytes) {
-    const std::size_t length = bytes[6] | std::size_t{bytes[7]} << 8U;
-    if (length > bytes.size()) {
-      ++statistics_.truncated;
-      Violation v;
-      if (open(Rule::payload_truncated, place, v)) {
-        v.expected = fmt::format("{} bytes (sequence {})", length, number);
-        v.seen = fmt::format("{} bytes", bytes.size());
-        reporter_.forward(v);
-      }
-      sequence(number, place);
-      return;
-    }
+  if (bytes.size() >= prbs_header_bytes && length_differs(bytes, number)) {
+    truncated(bytes, number, place);
+    return;
   }
   usb::FrameTime at = place.window.begin;
   if (bytes.size() >= 6) at = {std::uint64_t{bytes[4]} | std::uint64_t{bytes[5]} << 8U};
   make_packet(Pattern::prbs, seed_, number, at, packet);
   for (std::size_t i = 0; i < bytes.size(); ++i) {
-    // Half a stamp says nothing about time.
-    if (i == 4 && bytes.size() < 6) continue;
+    // Half a stamp says nothing about time, half a length nothing about length.
+    if ((i == 4 && bytes.size() < 6) || (i == 6 && bytes.size() < 8)) continue;
     if (bytes[i] == made[i]) continue;
     ++statistics_.corrupt;
     Violation v;
@@ -333,9 +336,9 @@ void PatternChecker::stamp(std::uint16_t seen, const PacketPlace& place) {
   Violation v;
   if (!open(Rule::payload_mistimed, place, v)) return;
   const auto text = [](std::uint64_t stamp) { return fmt::format("{}.{}", (stamp >> 3U) & 0x7ffU, stamp & 7U); };
-  v.expected = width <= 1 ? fmt::format("device stamp {}", text(place.window.begin.value))
-                          : fmt::format("device stamp {} … {}", text(place.window.begin.value),
-                                        text(place.window.end.value - 1));
+  v.expected = width <= 1
+                   ? fmt::format("stamp {}", text(place.window.begin.value))
+                   : fmt::format("stamp {} … {}", text(place.window.begin.value), text(place.window.end.value - 1));
   v.seen = text(seen);
   reporter_.forward(v);
 }

@@ -70,6 +70,8 @@ class PatternChecker {
   void prbs(std::span<const std::uint8_t> bytes, const PacketPlace& place);
   void plain(std::span<const std::uint8_t> bytes, const PacketPlace& place);
   void damaged(std::span<const std::uint8_t> bytes, const PacketPlace& place);
+  bool length_differs(std::span<const std::uint8_t> bytes, std::uint32_t sequence) const;
+  void truncated(std::span<const std::uint8_t> bytes, std::uint32_t number, const PacketPlace& place);
   void short_packet(std::span<const std::uint8_t> bytes, const PacketPlace& place);
   void sequence(std::uint32_t seen, const PacketPlace& place);
   void stamp(std::uint16_t seen, const PacketPlace& place);

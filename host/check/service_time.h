@@ -26,4 +26,13 @@ constexpr ServiceWindow service_window(std::uint64_t first_frame, std::size_t en
   return service_window(usb::FrameTime::of(first_frame), entry, interval, speed);
 }
 
+/// The (micro)frame of this window in which the endpoint's transactions pass, if its place within the interval is
+/// known; else the whole window.
+constexpr ServiceWindow exact_window(ServiceWindow window, const usb::EndpointConfig& endpoint, usb::Speed speed) {
+  if (!endpoint.phase) return window;
+  const std::uint64_t unit = speed == usb::Speed::full ? 8 : 1;
+  const std::uint64_t begin = window.begin.value + *endpoint.phase * unit;
+  return {{begin}, {begin + unit}};
+}
+
 }  // namespace isochio::check

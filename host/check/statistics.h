@@ -40,9 +40,20 @@ struct SofStatistics {
   bus::Duration jitter{};       ///< the largest difference between two consecutive intervals
 };
 
+/// A PatternChecker counts the packets that it was given; StreamStatistics those that moved on the wire.
 struct PayloadStatistics {
   std::uint64_t packets = 0, zero_length = 0, bytes = 0;
   std::uint64_t lost = 0, duplicate = 0, reordered = 0, truncated = 0, corrupt = 0, mistimed = 0;
+
+  /// What another look at the same stream found, on top.
+  void add_findings(const PayloadStatistics& other) {
+    lost += other.lost;
+    duplicate += other.duplicate;
+    reordered += other.reordered;
+    truncated += other.truncated;
+    corrupt += other.corrupt;
+    mistimed += other.mistimed;
+  }
 };
 
 struct StreamStatistics {

@@ -52,6 +52,7 @@ struct Stream {
   bool configured = false, used = false;
   StreamStatistics statistics;
   std::optional<PatternChecker> pattern;
+  PayloadStatistics moved;        ///< on the wire: packets, bytes, zero_length
   PayloadStatistics from_device;  ///< OUT: what the device's sink found
   std::vector<const controller::IsochRequest*> in_flight;
 };
@@ -121,6 +122,7 @@ struct Suite::Parts final : WireListener {
 
   Stream& stream(usb::EndpointAddress e) { return streams[slot_of(e)]; }
   void on_data(const Transaction& t, std::span<const std::uint8_t> bytes) override;
+  void on_transaction(const Transaction& t) override;
   void received(const controller::IsochRequest& request, std::size_t index, ServiceWindow window, bus::BusTime at);
   void leftovers(usb::EndpointAddress endpoint);
 
@@ -147,11 +149,20 @@ void Suite::Parts::on_data(const Transaction& t, std::span<const std::uint8_t> b
   if (t.type != usb::TransferType::isochronous || t.endpoint.is_in()) return;
   Stream& s = stream(t.endpoint);
   if (!s.pattern) return;
-  // Software does not know where in a longer service interval the schedule puts the endpoint: any stamp within will do.
+  // Where host software can't know its place within a longer service interval, any stamp within will do.
   const std::uint64_t step = t.speed == usb::Speed::full ? 8 : 1;
-  const std::uint64_t width = s.configured ? s.config.interval * step : step;
+  const std::uint64_t width = s.configured && !s.config.phase ? s.config.interval * step : step;
   const std::uint64_t begin = t.at.value - t.at.value % width;
   s.pattern->packet(bytes, {0, -1, t.endpoint, {{begin}, {begin + width}}, t.end});
+}
+
+/// What moved, whatever is in it: data packets that arrived, as far as the wire shows.
+void Suite::Parts::on_transaction(const Transaction& t) {
+  if (t.data_pid == 0 || (t.outcome != Outcome::ok && t.outcome != Outcome::nyet)) return;
+  Stream& s = stream(t.endpoint);
+  ++s.moved.packets;
+  s.moved.bytes += t.length;
+  s.moved.zero_length += t.length == 0 ? 1U : 0U;
 }
 
 /// IN data as host software gets it.
@@ -162,8 +173,9 @@ void Suite::Parts::received(const controller::IsochRequest& request, std::size_t
   const std::size_t offset = s.offset.of(request, index);
   const std::size_t length = std::min(request.entries[index].complete, request.entries[index].request);
   if (offset + length > request.data.size()) return;
-  s.pattern->interval(request.data.subspan(offset, length), s.config.max_packet,
-                      {request.id, static_cast<std::int64_t>(index), request.endpoint, window, at});
+  s.pattern->interval(
+      request.data.subspan(offset, length), s.config.max_packet,
+      {request.id, static_cast<std::int64_t>(index), request.endpoint, exact_window(window, s.config, speed), at});
 }
 
 /// All requests of the endpoint have ended: what still waits in the book, nobody asked for.
@@ -205,7 +217,7 @@ void Suite::device_counters(usb::EndpointAddress endpoint, std::span<const std::
   if (!parts_->options.device_log) return;
   parts_->wire.settle();
   Stream& s = parts_->stream(endpoint);
-  const bool exact_stamps = s.config.interval <= 1;
+  const bool exact_stamps = s.config.interval <= 1 || s.config.phase;
   parts_->log.counters(endpoint, registers, parts_->wire.last_time(), exact_stamps, s.from_device);
 }
 
@@ -232,6 +244,9 @@ std::vector<StreamStatistics> Suite::streams() const {
     out.missed = c.missed;
     out.duplicate_entries = c.duplicate;
     if (s.pattern) out.payload = s.pattern->statistics();
+    out.payload.packets = s.moved.packets;
+    out.payload.bytes = s.moved.bytes;
+    out.payload.zero_length = s.moved.zero_length;
     // What the host's checks and the device's sink both saw is one thing.
     const auto larger = [](std::uint64_t& a, std::uint64_t b) { a = std::max(a, b); };
     larger(out.payload.lost, s.from_device.lost);
@@ -337,11 +352,13 @@ void Suite::on_endpoints(std::span<const usb::EndpointConfig> endpoints, usb::Sp
     s.config = e;
     s.configured = true;
     if (e.type == usb::TransferType::isochronous) s.used = true;
+    const std::uint64_t unit = speed == usb::Speed::full ? 8 : 1;
+    const auto phase = e.phase ? std::optional<std::uint64_t>(*e.phase * unit) : std::nullopt;
+    if (is_new || phase) p.frame_timing.new_endpoint(e.address, phase);
     if (!is_new) continue;
     // The device starts such an endpoint's function anew (docs/registers.md).
     restart(e.address);
     p.book.forget(e.address);
-    p.frame_timing.new_endpoint(e.address);
   }
   for (std::size_t i = 0; i < now.size(); ++i)
     if (!now[i]) p.streams[i].configured = false;

@@ -60,7 +60,8 @@ class Suite final : public bus::PacketObserver, public controller::RequestObserv
   void device_log_mask(std::uint32_t kinds);
   /// What the device recorded, as read by LOG (12-byte entries, in order, in any number of pieces)…
   void device_log(std::span<const std::uint8_t> entries);
-  /// … LOG_LOST, best before the entries that it concerns: from then on gaps in the log are taken as they come …
+  /// … LOG_LOST: if it is not 0, events are missing behind the entries given so far (a full log keeps the oldest), and
+  /// the next entry may lie behind a gap …
   void device_log_lost(std::uint32_t events);
   /// … and an engine's counters: the registers FUNCTION … TRUNCATED (21 numbers) from its base on, read after the last
   /// packet. They cover what moved since on_endpoints or restart() for that endpoint.

@@ -224,7 +224,12 @@ tl::expected<void, Status> DeviceSession::clear_halt(usb::EndpointAddress endpoi
 
 void DeviceSession::endpoints_changed() {
   endpoints_.clear();
-  for (const Open& open : open_) endpoints_.push_back(open.config);
+  for (const Open& open : open_) {
+    endpoints_.push_back(open.config);
+    const bool scheduled =
+        open.config.type == usb::TransferType::isochronous || open.config.type == usb::TransferType::interrupt;
+    if (scheduled) endpoints_.back().phase = open.phase;
+  }
   for (RequestObserver* observer : controller_.observers()) {
     observer->on_endpoints(endpoints_, speed_, controller_.now());
   }

@@ -157,7 +157,7 @@ class Host {
   /// old pipes.
   virtual tl::expected<void, Status> set_interface(std::uint8_t interface, std::uint8_t alternate) = 0;
   virtual std::uint8_t alternate(std::uint8_t interface) const = 0;
-  /// Endpoints of the current configuration and alternate settings.
+  /// Endpoints of the current configuration and alternate settings; with their phase, if the host knows its schedule.
   virtual std::span<const usb::EndpointConfig> endpoints() const = 0;
 
   /// Blocks in bus time; calls from callbacks wait for those already begun. Returns the bytes of the data stage (IN:

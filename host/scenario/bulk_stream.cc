@@ -45,13 +45,18 @@ void BulkStream::submit(Slot& slot) {
   const auto code = pipe_->AsyncIO(slot.data.get(), plan_.bytes, slot.action.get(), 0);
   if (code != kIOReturnSuccess) return fail("AsyncIO", code);
   ++in_flight_;
-  if (out && loop_ != nullptr) loop_->sent(slot.bytes);
+  if (!out || loop_ == nullptr) return;
+  loop_->sent(slot.bytes, here());
+}
+
+check::PacketPlace BulkStream::here() const {
+  const auto& host = context_.runtime.host();
+  return {0, -1, target_.endpoint.address, {host.frame_time(), host.frame_time()}, host.now()};
 }
 
 void BulkStream::completed(Slot& slot, IOReturn status, std::uint32_t actual) {
   --in_flight_;
-  if (target_.source)
-    loop_->received(slot.bytes.first(actual), {0, -1, target_.endpoint.address, {}, context_.runtime.host().now()});
+  if (target_.source) loop_->received(slot.bytes.first(actual), here());
   if (status == kIOReturnAborted) return;
   if (status != kIOReturnSuccess && status != kIOReturnUnderrun) return fail("AsyncIO's completion", status);
   submit(slot);

@@ -35,6 +35,7 @@ class BulkStream {
   };
 
   void submit(Slot& slot);
+  check::PacketPlace here() const;  ///< for the comparison of what comes back
   void completed(Slot& slot, IOReturn status, std::uint32_t actual);
   void fail(const char* what, IOReturn code);
 

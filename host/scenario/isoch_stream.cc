@@ -94,6 +94,8 @@ void IsochStream::start(IOUSBHostInterface* interface) {
   const auto code = interface->CopyPipe(target_.endpoint.address.value, &pipe);
   pipe_.reset(pipe, OSNoRetain);
   if (code != kIOReturnSuccess) fail("CopyPipe", code);
+  for (const auto& endpoint : context_.runtime.host().endpoints())
+    if (endpoint.address == target_.endpoint.address) phase_ = endpoint.phase.value_or(0) * (8 / units_per_frame());
   slots_.resize(plan_.depth);
   for (auto& slot : slots_)
     if (error_.empty() && !make_slot(slot)) return;
@@ -118,10 +120,11 @@ void IsochStream::fill(Slot& slot) {
   const auto count = static_cast<std::size_t>(frames * units_per_frame() / target_.endpoint.interval);
   slot.frames = static_cast<std::uint32_t>(frames);
   slot.list->SetLength(count * sizeof(IOUSBIsochronousFrame));
-  const std::uint64_t step = std::uint64_t{target_.endpoint.interval} * (8 / units_per_frame());
+  const std::uint64_t unit = 8 / units_per_frame();
+  const std::uint64_t step = target_.endpoint.interval * unit;
   std::size_t offset = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    fill_entry(slot.entries[i], slot.bytes.subspan(offset), {cursor_ * 8 + i * step});
+    fill_entry(slot.entries[i], slot.bytes.subspan(offset), {cursor_ * 8 + i * step + phase_});
     offset += slot.entries[i].requestCount;
   }
 }
@@ -180,7 +183,9 @@ void IsochStream::submitted(Slot& slot) {
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < slot.frames * units_per_frame() / target_.endpoint.interval; ++i)
       bytes += slot.entries[i].requestCount;
-    loop_->sent(slot.bytes.first(bytes));
+    const auto window = check::service_window(slot.first_frame, 0, target_.endpoint.interval, context_.speed);
+    loop_->sent(slot.bytes.first(bytes),
+                {slot.id, -1, target_.endpoint.address, window, context_.runtime.host().now()});
     if (last) loop_->source_ended(cursor_);
   }
 }
@@ -200,8 +205,13 @@ void IsochStream::completed(Slot& slot, IOReturn status) {
   ++completions_;
   frames_done_ += slot.frames;
   look_at(slot);
-  // The overall status is a hint only; these end a stream, whatever the entries say [driverkit-facts 6, 20].
-  if (status == kIOReturnNoDevice || status == kIOReturnNotResponding) return fail("IsochIO's completion", status);
+  // The overall status is a hint only; these end a stream [driverkit-facts 2.4, 6 no. 20]. One damaged packet does not
+  // make a silent device: the checks report it, and the stream goes on.
+  const auto count = slot.frames * units_per_frame() / target_.endpoint.interval;
+  const bool silent = status == kIOReturnNotResponding &&
+                      std::ranges::all_of(slot.entries.first(count),
+                                          [](const auto& entry) { return entry.status == kIOReturnNotResponding; });
+  if (status == kIOReturnNoDevice || silent) return fail("IsochIO's completion", status);
   if (status == kIOReturnAborted) return stop();
   refill(slot);
 }

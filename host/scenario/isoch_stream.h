@@ -79,6 +79,7 @@ class IsochStream {
   StreamContext& context_;
   const IsochStreamPlan& plan_;
   const StreamTarget& target_;
+  std::uint64_t phase_ = 0;  ///< place within the service interval, in steps of usb::FrameTime; stamps name it
   Loop* loop_;
   SizeSchedule schedule_;
   check::PatternGenerator generator_;

@@ -16,12 +16,13 @@ class Loop {
   Loop(check::Reporter& reporter, std::size_t capacity, std::FILE* received)
       : comparator_(reporter, capacity), received_(received) {}
 
-  void sent(std::span<const std::uint8_t> bytes) { comparator_.sent(bytes); }
+  void sent(std::span<const std::uint8_t> bytes, const check::PacketPlace& place) { comparator_.sent(bytes, place); }
   void received(std::span<const std::uint8_t> bytes, const check::PacketPlace& place) {
     comparator_.received(bytes, place);
     if (received_ != nullptr) std::fwrite(bytes.data(), 1, bytes.size(), received_);
   }
-  void finish() { comparator_.finish(0, {}); }
+  void finish(const check::PacketPlace& place) { comparator_.finish(0, place); }
+  const check::PayloadStatistics& statistics() const { return comparator_.statistics(); }
   void source_ended(std::uint64_t frame) { source_end_ = frame; }
 
   bool all_back() const { return comparator_.bytes_received() >= comparator_.bytes_sent(); }

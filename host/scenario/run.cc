@@ -89,6 +89,7 @@ class Run {
   RequestIds ids_;
   std::unique_ptr<StreamContext> context_;
   std::vector<std::unique_ptr<Loop>> loops_;
+  std::vector<std::pair<usb::EndpointAddress, Loop*>> returns_;  ///< IN endpoint of each loop
   std::vector<std::unique_ptr<IsochStream>> streams_;  // before the runtime, which calls them until it is gone
   std::vector<std::unique_ptr<BulkStream>> bulk_;
   std::unique_ptr<driverkit::Runtime> runtime_;
@@ -155,12 +156,17 @@ RunOutcome Run::run() {
   if (done) done = read_log();
   if (done) done = read_counters();
   if (!done) result_.error = done.error();
-  for (const auto& loop : loops_)
-    if (loop) loop->finish();
+  for (const auto& [endpoint, loop] : returns_)
+    loop->finish({0, -1, endpoint, {host_->frame_time(), host_->frame_time()}, host_->now()});
   suite_.finish(host_->now());
   compare_payload();
 
   result_.streams = suite_.streams();
+  for (const auto& [endpoint, loop] : returns_) {
+    if (!received_) result_.bytes_compared += loop->bytes_back();
+    for (auto& stream : result_.streams)
+      if (stream.endpoint == endpoint) stream.payload.add_findings(loop->statistics());
+  }
   result_.latency = suite_.latency();
   result_.sof = suite_.sof();
   const auto clocks = link_->clocks();
@@ -235,6 +241,7 @@ void Run::make_streams() {
       const auto capacity = 2 * bytes_in_flight(*targets[i].source) + (std::size_t{1} << 17U);
       loops_.push_back(std::make_unique<Loop>(suite_.reporter(), capacity, received));
       loops[i] = loops[*targets[i].source] = loops_.back().get();
+      returns_.emplace_back(targets[i].endpoint.address, loops_.back().get());
     }
   };
   join(
@@ -355,8 +362,9 @@ tl::expected<void, std::string> Run::read_log() {
   if (const auto stopped = access_->write(reg::control, 0); !stopped) return stopped;
   const auto lost = access_->read(reg::log_lost, 1);
   if (!lost) return tl::unexpected(lost.error());
-  suite_.device_log_lost(lost->front());
-  return access_->take_log([this](std::span<const std::uint8_t> entries) { suite_.device_log(entries); });
+  auto taken = access_->take_log([this](std::span<const std::uint8_t> entries) { suite_.device_log(entries); });
+  suite_.device_log_lost(lost->front());  // a full log keeps the oldest: what is missing comes behind
+  return taken;
 }
 
 tl::expected<void, std::string> Run::read_counters() {

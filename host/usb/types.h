@@ -4,6 +4,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 
 namespace isochio::usb {
 
@@ -49,6 +50,9 @@ struct EndpointConfig {
   std::uint16_t max_packet = 0;   ///< bytes in one transaction, wMaxPacketSize bits 10..0
   std::uint8_t transactions = 1;  ///< in a microframe: 1, 2 or 3, wMaxPacketSize bits 12..11 + 1 (high-speed periodic)
   std::uint32_t interval = 1;     ///< service interval in frames (full speed) or microframes (high speed)
+  /// Place within the service interval, in its units, 0 … interval − 1: where the host's schedule put the endpoint.
+  /// None: not scheduled, or the host does not tell.
+  std::optional<std::uint32_t> phase{};
 
   /// Bytes that one service interval can carry: max_packet * transactions.
   constexpr std::uint32_t capacity() const { return std::uint32_t{max_packet} * transactions; }

@@ -117,6 +117,64 @@ TEST_CASE("an endpoint with an interval of 4 that moves within its interval is l
   CHECK(f.sink.rules() == "late early");
 }
 
+TEST_CASE("an endpoint that is always in another place of its interval than the schedule says is late each time") {
+  usb::EndpointConfig config = iso(0x81, 1024, 1, 4);
+  std::string rules;
+  SUBCASE("where it belongs") { config.phase = 1; }
+  SUBCASE("late") {
+    config.phase = 0;
+    rules = "late late";
+  }
+  SUBCASE("early") {
+    config.phase = 2;
+    rules = "early early";
+  }
+  CheckFixture f(config);
+  f.submit(2, 100);
+  for (std::size_t i = 0; i < 2; ++i) {
+    for (std::uint64_t m = 0; m < 4; ++m) {
+      f.bus.sof({f.due(i).value + m});
+      if (m == 1) f.in(Pid::data0, Bytes(100, 7));
+    }
+    f.entry(i, Status::ok, 100);
+  }
+  f.complete();
+  CHECK(f.sink.rules() == rules);
+}
+
+TEST_CASE("a stamp elsewhere in the interval is mistimed where the schedule is known") {
+  usb::EndpointConfig config = iso(0x01, 1024, 1, 4);
+  SUBCASE("known") { config.phase = 1; }
+  SUBCASE("unknown") {}
+  CheckFixture f(config);
+  check::StreamOptions stream;
+  stream.endpoint = {0x01};
+  stream.pattern = check::Pattern::prbs;
+  f.suite.watch(stream);
+  f.submit(1, 100);
+  for (std::uint64_t m = 0; m < 4; ++m) {
+    f.bus.sof({f.due(0).value + m});
+    if (m == 1) f.out(Pid::data0, f.pattern(0, f.due(0), 100));
+  }
+  f.entry(0, Status::ok, 100);
+  f.complete();
+  std::vector<std::uint32_t> registers(21, 0);
+  registers[8] = 1;
+  registers[9] = 100;
+  registers[15] = 1;
+  f.suite.device_counters({0x01}, registers);
+  CHECK(f.sink.rules() == (config.phase ? "payload_mistimed payload_mistimed" : ""));
+}
+
+TEST_CASE("packets and bytes that moved are counted whatever is in them") {
+  CheckFixture f(iso(0x81, 1024));
+  run_in(f, [](std::size_t) { return true; });
+  f.complete();
+  CHECK(f.suite.streams()[0].payload.packets == 8);
+  CHECK(f.suite.streams()[0].payload.bytes == 800);
+  CHECK(f.suite.streams()[0].payload.zero_length == 0);
+}
+
 TEST_CASE("at full speed each entry has a frame") {
   CheckFixture f(iso(0x01, 1023), usb::Speed::full);
   f.submit(3, 192);

@@ -59,7 +59,8 @@ struct Checked : HostFixture {
   void fill(OwnedRequest& r, const usb::EndpointConfig& e) {
     for (std::size_t i = 0; i < 32; ++i) {
       const auto window = check::service_window(r->first_frame, i, e.interval, host.speed());
-      sink_pattern.interval(r->data.subspan(i * e.capacity(), e.capacity()), e.max_packet, window.begin);
+      sink_pattern.interval(r->data.subspan(i * e.capacity(), e.capacity()), e.max_packet,
+                            check::exact_window(window, e, host.speed()).begin);
     }
   }
   std::set<Rule> rules() const {
