@@ -309,7 +309,7 @@ tl::expected<void, std::string> Run::stream_until_done() {
   while (!runtime_->run_until([this] { return streams_finished(); }, slice)) {
     show_progress();
     if (interrupted()) break;
-    if (const auto done = log_windows(); !done) return done;
+    if (auto done = log_windows(); !done) return done;
     if (completions() != last_completions || streams_.empty()) {
       last_completions = completions();
       last_frame = host_->frame_number();
@@ -359,7 +359,7 @@ tl::expected<void, std::string> Run::log_windows() {
 
 tl::expected<void, std::string> Run::read_log() {
   if (!access_ || !scenario_.checks.device_log) return {};
-  if (const auto stopped = access_->write(reg::control, 0); !stopped) return stopped;
+  if (auto stopped = access_->write(reg::control, 0); !stopped) return stopped;
   const auto lost = access_->read(reg::log_lost, 1);
   if (!lost) return tl::unexpected(lost.error());
   auto taken = access_->take_log([this](std::span<const std::uint8_t> entries) { suite_.device_log(entries); });
