@@ -95,7 +95,7 @@ void IsochStream::start(IOUSBHostInterface* interface) {
   pipe_.reset(pipe, OSNoRetain);
   if (code != kIOReturnSuccess) fail("CopyPipe", code);
   for (const auto& endpoint : context_.runtime.host().endpoints())
-    if (endpoint.address == target_.endpoint.address) phase_ = endpoint.phase.value_or(0) * (8 / units_per_frame());
+    if (endpoint.address == target_.endpoint.address) phase_ = std::uint64_t{endpoint.phase.value_or(0)} * (8 / units_per_frame());
   slots_.resize(plan_.depth);
   for (auto& slot : slots_)
     if (error_.empty() && !make_slot(slot)) return;
