@@ -2,7 +2,7 @@
 include(CMakePackageConfigHelpers)
 
 set(libraries isochio_usb isochio_description isochio_bus isochio_controller isochio_driverkit isochio_check isochio_capture
-              isochio_report isochio_scenario isochio_serve isochio_verilator isochio_verilated_runtime)
+              isochio_libusb isochio_report isochio_scenario isochio_serve isochio_verilator isochio_verilated_runtime)
 foreach(library ${libraries})
   string(REPLACE isochio_ "" name ${library})
   set_target_properties(${library} PROPERTIES EXPORT_NAME ${name})
@@ -22,7 +22,7 @@ set(data ${CMAKE_INSTALL_DATADIR}/isochio)
 install(DIRECTORY rtl/devices/ DESTINATION ${data}/devices FILES_MATCHING PATTERN "*.toml")
 install(DIRECTORY tests/scenarios/ DESTINATION ${data}/scenarios FILES_MATCHING PATTERN "*.toml")
 install(DIRECTORY rtl/ DESTINATION ${data}/rtl FILES_MATCHING PATTERN "*.v" PATTERN "*.vh" PATTERN devices EXCLUDE)
-install(FILES docs/report.schema.json DESTINATION ${data})
+install(FILES docs/report.schema.json host/libusb/70-isochio.rules DESTINATION ${data})
 
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/isochio)
 install(EXPORT isochio_targets NAMESPACE isochio:: DESTINATION ${package} FILE isochio-targets.cmake)

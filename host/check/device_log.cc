@@ -53,7 +53,7 @@ void DeviceLog::Ring::drop(std::size_t n) {
   count -= n;
 }
 
-DeviceLog::DeviceLog(Reporter& reporter) : reporter_(reporter) {
+DeviceLog::DeviceLog(Reporter& reporter, bool wire) : reporter_(reporter), wire_(wire) {
   oldest_.records.resize(ring_size);
   newest_.records.resize(ring_size);
 }
@@ -207,9 +207,11 @@ void DeviceLog::counters(usb::EndpointAddress endpoint, std::span<const std::uin
                          bool exact_stamps, PayloadStatistics& found) {
   if (r.size() < reg_count) return;
   const Totals& total = totals_[slot(endpoint)];
-  equal(endpoint, "PACKETS", total.packets, r[reg_packets], now);
-  equal(endpoint, "BYTES", total.bytes, r[reg_bytes], now);
-  equal(endpoint, "ZERO_LENGTH", total.zero_length, r[reg_zero_length], now);
+  if (wire_) {
+    equal(endpoint, "PACKETS", total.packets, r[reg_packets], now);
+    equal(endpoint, "BYTES", total.bytes, r[reg_bytes], now);
+    equal(endpoint, "ZERO_LENGTH", total.zero_length, r[reg_zero_length], now);
+  }
   if (endpoint.is_in()) {
     none(Rule::duplicate, endpoint, "DUPLICATE", r[reg_duplicate], now);
     return;

@@ -17,7 +17,8 @@ namespace isochio::check {
 
 class DeviceLog final : public WireListener {
  public:
-  explicit DeviceLog(Reporter& reporter);
+  /// Without `wire`, only what the device counts by itself is looked at.
+  explicit DeviceLog(Reporter& reporter, bool wire = true);
 
   void entries(std::span<const std::uint8_t> bytes);
   /// Events are missing behind the entries given so far: the next entry may lie behind a gap.
@@ -84,6 +85,7 @@ class DeviceLog final : public WireListener {
   bus::BusTime now_time_;
   usb::EndpointAddress token_endpoint_;
   std::uint8_t token_ = 0;
+  bool wire_;
   bool in_step_ = false;                      ///< no record may be missing before the next entry
   std::optional<std::uint16_t> first_stamp_;  ///< of the first entry found since out of step
   std::uint64_t matched_ = 0;

@@ -9,6 +9,7 @@
 
 #include "check/bandwidth_check.h"
 #include "check/device_log.h"
+#include "check/device_timing.h"
 #include "check/frame_timing.h"
 #include "check/pid_sequence.h"
 #include "check/service_book.h"
@@ -52,8 +53,9 @@ struct Stream {
   bool configured = false, used = false;
   StreamStatistics statistics;
   std::optional<PatternChecker> pattern;
-  PayloadStatistics moved;        ///< on the wire: packets, bytes, zero_length
+  PayloadStatistics moved;        ///< on the wire, or OUT without one as the device counts: packets, bytes, zero_length
   PayloadStatistics from_device;  ///< OUT: what the device's sink found
+  bool counters_read = false;
   std::vector<const controller::IsochRequest*> in_flight;
 };
 
@@ -107,7 +109,8 @@ struct Suite::Parts final : WireListener {
         pid_sequence(reporter),
         packets(reporter),
         status(reporter, o.short_packet),
-        log(reporter) {
+        log(reporter, o.wire),
+        device_timing(reporter) {
     wire.add(&book);
     if (o.wire_timing) wire.add(&wire_timing);
     if (o.frame_timing) wire.add(&frame_timing);
@@ -125,6 +128,10 @@ struct Suite::Parts final : WireListener {
   void on_transaction(const Transaction& t) override;
   void received(const controller::IsochRequest& request, std::size_t index, ServiceWindow window, bus::BusTime at);
   void leftovers(usb::EndpointAddress endpoint);
+  void unseen_entry(const controller::IsochRequest& request, std::size_t index, bus::BusTime at);
+  void unseen_log(std::span<const std::uint8_t> entries);
+  void unseen_counters(Stream& stream, std::span<const std::uint32_t> registers);
+  bool stamped(const Stream& s) const { return s.options.pattern == Pattern::prbs && s.options.endpoint.is_in(); }
 
   SuiteOptions options;
   std::array<Stream, 32> streams;
@@ -140,6 +147,7 @@ struct Suite::Parts final : WireListener {
   PacketCheck packets;
   StatusCheck status;
   DeviceLog log;
+  DeviceTiming device_timing;
   Histogram latency;
   std::vector<bus::PacketObserver*> others;
 };
@@ -178,6 +186,62 @@ void Suite::Parts::received(const controller::IsochRequest& request, std::size_t
       {request.id, static_cast<std::int64_t>(index), request.endpoint, exact_window(window, s.config, speed), at});
 }
 
+/// An entry of a host that shows no wire: there is nothing to hold its status against but what a quiet bus must give.
+void Suite::Parts::unseen_entry(const controller::IsochRequest& request, std::size_t index, bus::BusTime at) {
+  Stream& s = stream(request.endpoint);
+  const controller::IsochEntry& e = request.entries[index];
+  const bool good = e.status == Status::ok || e.status == Status::short_packet || e.status == Status::aborted;
+  const auto violate = [&](Rule rule, std::string expected, std::string seen) {
+    if (!options.status || !reporter.count_only(rule)) return;
+    reporter.forward({rule, request.id, static_cast<std::int64_t>(index), request.endpoint,
+                      usb::FrameTime::of(request.first_frame), at, std::move(expected), std::move(seen)});
+  };
+  if (!good) violate(Rule::status, "an entry that moved", to_string(e.status));
+  if (e.status == Status::ok && e.complete != e.request)
+    violate(Rule::count, fmt::format("{} bytes", e.request), fmt::format("{} bytes", e.complete));
+  const std::size_t offset = s.offset.of(request, index);
+  const std::size_t length = std::min(e.complete, e.request);
+  if (options.frame_timing && e.status != Status::aborted && stamped(s) && offset + length <= request.data.size())
+    device_timing.entry(request, index, s.config, speed, request.data.subspan(offset, length), at);
+  received(request, index, {}, at);
+}
+
+/// Streams whose packets carry no stamp of the device: its log tells when they moved.
+void Suite::Parts::unseen_log(std::span<const std::uint8_t> entries) {
+  constexpr std::size_t entry_bytes = 12;
+  constexpr std::uint8_t data_in = 3, data_out = 4;
+  for (; entries.size() >= entry_bytes; entries = entries.subspan(entry_bytes)) {
+    const std::uint8_t kind = entries[7];
+    if (kind != data_in && kind != data_out) continue;
+    const Stream& s =
+        stream(usb::endpoint(entries[6] & 0x0fU, kind == data_in ? usb::Direction::in : usb::Direction::out));
+    if (!s.configured || s.config.type != usb::TransferType::isochronous || stamped(s)) continue;
+    device_timing.logged(s.config, speed, static_cast<std::uint16_t>(entries[4] | entries[5] << 8U), {});
+  }
+}
+
+/// After an abort or an error host and device may differ about the last packet.
+void Suite::Parts::unseen_counters(Stream& s, std::span<const std::uint32_t> registers) {
+  constexpr std::size_t packets = 8, moved_bytes = 9, zero_length = 10;
+  if (registers.size() <= zero_length) return;
+  const std::uint32_t device_bytes = registers[moved_bytes];
+  s.moved.packets = registers[packets];
+  s.moved.bytes = device_bytes;
+  s.moved.zero_length = registers[zero_length];
+  const bool comparable =
+      s.statistics.aborted == 0 && s.statistics.errors == 0 && s.statistics.requests == s.statistics.completed;
+  const auto bytes = static_cast<std::uint32_t>(s.statistics.bytes);
+  if (!comparable || bytes == device_bytes || !reporter.count_only(Rule::device_log)) return;
+  reporter.forward({Rule::device_log,
+                    0,
+                    -1,
+                    s.statistics.endpoint,
+                    {},
+                    {},
+                    fmt::format("counter BYTES = {}, as the host was told", bytes),
+                    fmt::format("{}", device_bytes)});
+}
+
 /// All requests of the endpoint have ended: what still waits in the book, nobody asked for.
 void Suite::Parts::leftovers(usb::EndpointAddress endpoint) {
   Service first;
@@ -203,21 +267,33 @@ void Suite::restart(usb::EndpointAddress endpoint) {
   Stream& s = parts_->stream(endpoint);
   if (s.pattern) s.pattern->restart();
   parts_->log.restart(endpoint);
+  parts_->device_timing.restart(endpoint);
 }
 
 void Suite::also_show(bus::PacketObserver* observer) { parts_->others.push_back(observer); }
 void Suite::device_log_mask(std::uint32_t kinds) { parts_->log.mask(kinds); }
 void Suite::device_log(std::span<const std::uint8_t> entries) {
-  if (parts_->options.device_log) parts_->log.entries(entries);
+  if (!parts_->options.device_log) return;
+  if (parts_->options.wire) {
+    parts_->log.entries(entries);
+  } else if (parts_->options.frame_timing) {
+    parts_->unseen_log(entries);
+  }
 }
-void Suite::device_log_lost(std::uint32_t events) { parts_->log.lost(events); }
+void Suite::device_log_lost(std::uint32_t events) {
+  parts_->log.lost(events);
+  parts_->device_timing.log_gap();
+}
 std::uint64_t Suite::log_entries_matched() const { return parts_->log.matched(); }
 
 void Suite::device_counters(usb::EndpointAddress endpoint, std::span<const std::uint32_t> registers) {
   if (!parts_->options.device_log) return;
   parts_->wire.settle();
   Stream& s = parts_->stream(endpoint);
-  const bool exact_stamps = s.config.interval <= 1 || s.config.phase;
+  s.counters_read = true;
+  if (!parts_->options.wire) parts_->unseen_counters(s, registers);
+  // Host software that can't place its first frame can't stamp its packets either.
+  const bool exact_stamps = parts_->options.wire && (s.config.interval <= 1 || s.config.phase);
   parts_->log.counters(endpoint, registers, parts_->wire.last_time(), exact_stamps, s.from_device);
 }
 
@@ -238,15 +314,18 @@ std::vector<StreamStatistics> Suite::streams() const {
   for (const auto& s : parts_->streams) {
     if (!s.used) continue;
     StreamStatistics out = s.statistics;
-    const FrameTiming::Counts& c = parts_->frame_timing.counts(out.endpoint);
+    const FrameTiming::Counts& c =
+        parts_->options.wire ? parts_->frame_timing.counts(out.endpoint) : parts_->device_timing.counts(out.endpoint);
     out.late = c.late;
     out.early = c.early;
     out.missed = c.missed;
     out.duplicate_entries = c.duplicate;
     if (s.pattern) out.payload = s.pattern->statistics();
-    out.payload.packets = s.moved.packets;
-    out.payload.bytes = s.moved.bytes;
-    out.payload.zero_length = s.moved.zero_length;
+    if (parts_->options.wire || !out.endpoint.is_in()) {
+      out.payload.packets = s.moved.packets;
+      out.payload.bytes = s.moved.bytes;
+      out.payload.zero_length = s.moved.zero_length;
+    }
     // What the host's checks and the device's sink both saw is one thing.
     const auto larger = [](std::uint64_t& a, std::uint64_t b) { a = std::max(a, b); };
     larger(out.payload.lost, s.from_device.lost);
@@ -259,6 +338,26 @@ std::vector<StreamStatistics> Suite::streams() const {
   }
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.endpoint < b.endpoint; });
   return all;
+}
+
+std::array<bool, group_count> Suite::not_observable() const {
+  std::array<bool, group_count> hidden{};
+  Parts& p = *parts_;
+  if (p.options.wire) return hidden;
+  const auto hide = [&](Group group) { hidden[static_cast<std::size_t>(group)] = true; };
+  hide(Group::wire_timing);
+  hide(Group::pid_sequence);
+  hide(Group::latency);
+  bool any_counters = false;
+  for (const Stream& s : p.streams) {
+    any_counters |= s.counters_read;
+    if (!s.used || s.statistics.requests == 0) continue;
+    const auto endpoint = s.statistics.endpoint;
+    if (s.statistics.entries != 0 && p.device_timing.judged(endpoint) == 0) hide(Group::frame_timing);
+    if (!endpoint.is_in() && s.options.pattern != Pattern::none && !s.counters_read) hide(Group::payload);
+  }
+  if (!any_counters) hide(Group::device_log);
+  return hidden;
 }
 
 void Suite::on_packet(const bus::Packet& packet, usb::Speed speed) {
@@ -295,6 +394,10 @@ void Suite::on_entry(const controller::IsochRequest& request, std::size_t index,
   if (e.status == Status::aborted) ++s.statistics.aborted;
   if (did_move(e.status) && e.status != Status::ok && e.status != Status::short_packet) ++s.statistics.errors;
   if (!s.configured) return;
+  if (!p.options.wire) {
+    p.unseen_entry(request, index, at);
+    return;
+  }
   const ServiceWindow window = service_window(request.start(), index, s.config.interval, p.speed);
   const Claim claim = p.book.claim(request.endpoint, window, did_move(e.status));
   if (p.options.frame_timing) p.frame_timing.entry(request, index, window, claim, at);
@@ -307,8 +410,8 @@ void Suite::on_complete(const controller::IsochRequest& request, Status overall,
   Stream& s = p.stream(request.endpoint);
   ++s.statistics.completed;
   const bus::Duration latency = now - due;
-  s.statistics.latency.add(latency);
-  p.latency.add(latency);
+  if (p.options.wire) s.statistics.latency.add(latency);
+  if (p.options.wire) p.latency.add(latency);
   const bus::Duration limit = p.options.completion_latency_limit;
   const bool bad = latency.bits < 0 || (limit.bits > 0 && latency > limit);
   if (bad && p.reporter.count_only(Rule::completion_latency))

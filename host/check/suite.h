@@ -2,6 +2,7 @@
 // streams, and read the figures at the end.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -37,6 +38,9 @@ struct SuiteOptions {
   /// speed) [5.6.4], 100: not checked.
   std::uint32_t periodic_percent = 0;
   bool frame_timing = true, wire_timing = true, payload = true, pid_sequence = true, status = true, device_log = true;
+  /// false: a real host, no packet is ever shown. Frame timing is then judged from the device's stamps and log
+  /// (device_timing.h), entries from their status alone, the engines' BYTES from what the host was told.
+  bool wire = true;
 };
 
 class Suite final : public bus::PacketObserver, public controller::RequestObserver {
@@ -75,6 +79,8 @@ class Suite final : public bus::PacketObserver, public controller::RequestObserv
   const SofStatistics& sof() const;
   /// One for each isochronous or bulk endpoint seen or watched, ordered by address.
   std::vector<StreamStatistics> streams() const;
+  /// Groups of which this host shows too little to say "passed"; violations may have been found all the same.
+  std::array<bool, group_count> not_observable() const;
   /// Entries of the device's log found on the wire.
   std::uint64_t log_entries_matched() const;
   /// Completion latency of all streams.

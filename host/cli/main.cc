@@ -35,6 +35,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only ou
   Action action;
   add_run(app, action);
   add_list(app, action);
+  add_devices(app, action);
   add_bandwidth(app, action);
   add_describe(app, action);
   add_serve(app, action);

@@ -12,6 +12,7 @@
 
 #include "cli/command.h"
 #include "cli/progress.h"
+#include "libusb/libusb_host.h"
 #include "report/report.h"
 #include "scenario/catalogue.h"
 #include "scenario/run.h"
@@ -27,13 +28,40 @@ struct Options {
   std::vector<std::string> scenarios;
   bool all = false, no_skip = false;
   std::optional<std::uint64_t> seed, frames;
-  std::string speed, json, junit, wave, capture, payload, received, device;
+  std::string target = "sim", speed, json, junit, wave, capture, payload, received, device, bus_port;
 };
 
 std::atomic<bool> interrupted{false};  // set by the handler, the only thing that it may do
 
 std::unique_ptr<bus::Link> simulator(const scenario::LinkRequest& request) {
   return verilated::make_simulated_device({request.image, request.fs_only, request.idle_skipping, request.wave_path});
+}
+
+/// The device that --bus-port or --device VID:PID names, else the one that the scenario's description names.
+std::unique_ptr<controller::Host> real_host(const Options& options, const scenario::HostRequest& request) {
+  libusb::Selection wanted;
+  wanted.identity = libusb::parse_identity(options.device);
+  wanted.place = libusb::parse_place(options.bus_port);
+  if (!wanted.identity && !wanted.place) wanted.identity = libusb::Identity{request.vendor_id, request.product_id};
+  auto host = libusb::LibusbHost::open(wanted, {request.first_frame, request.test_requests});
+  if (!host) throw std::runtime_error(host.error());
+  return std::move(*host);
+}
+
+/// Options that don't go together; empty = nothing is wrong.
+std::string target_problem(const Options& options) {
+  const bool identity = libusb::parse_identity(options.device).has_value();
+  if (options.target == "libusb") {
+    if (!options.wave.empty() || !options.capture.empty() || options.no_skip)
+      return "--wave, --capture and --no-skip look into the simulation; --target libusb has no such thing";
+    if (!options.bus_port.empty() && !libusb::parse_place(options.bus_port))
+      return fmt::format("--bus-port {}: a bus and its ports, as isochio devices shows them, e.g. 1-4.2",
+                         options.bus_port);
+    return {};
+  }
+  if (identity) return fmt::format("--device {} names an attached device; add --target libusb", options.device);
+  if (!options.bus_port.empty()) return "--bus-port names an attached device; add --target libusb";
+  return {};
 }
 
 /// With several scenarios an output is a folder with one file for each.
@@ -47,7 +75,9 @@ std::string repeat_command(const Options& options, const std::string& name, std:
   auto text = fmt::format("isochio run {} --seed {}", name, seed);
   if (!options.speed.empty()) text += " --speed " + options.speed;
   if (options.frames) text += fmt::format(" --frames {}", *options.frames);
+  if (options.target != "sim") text += " --target " + options.target;
   if (!options.device.empty()) text += " --device " + options.device;
+  if (!options.bus_port.empty()) text += " --bus-port " + options.bus_port;
   if (!options.payload.empty()) text += " --payload " + options.payload;
   return text;
 }
@@ -61,7 +91,7 @@ tl::expected<scenario::Scenario, InputError> load(const Options& options, const 
   if (options.seed) loaded->seed = *options.seed;
   if (options.frames) loaded->frames = *options.frames;
   if (!options.speed.empty()) loaded->speed = options.speed == "fs" ? usb::Speed::full : usb::Speed::high;
-  if (!options.device.empty()) {
+  if (!options.device.empty() && !libusb::parse_identity(options.device)) {
     const auto device = scenario::find(scenario::Shelf::devices, options.device);
     if (!device) return tl::unexpected(device.error());
     loaded->device = fs::absolute(*device).string();
@@ -103,6 +133,7 @@ int run_scenarios(Options options) {
     for (const auto& file : scenario::list(scenario::Shelf::scenarios)) options.scenarios.push_back(file.string());
   }
   if (options.scenarios.empty()) return complain("which scenario? isochio list shows them; --all runs all");
+  if (const auto problem = target_problem(options); !problem.empty()) return complain(problem);
   const bool several = options.scenarios.size() > 1;
   const StandardOutput standard_output(options.json == "-" && !several);
   if (options.json == "-" && several) return complain("--json - is for one scenario; several go into a folder");
@@ -126,6 +157,8 @@ int run_scenarios(Options options) {
     Progress progress(loaded->name);
     scenario::RunOptions run;
     run.make_link = simulator;
+    if (options.target == "libusb")
+      run.make_host = [&](const scenario::HostRequest& request) { return real_host(options, request); };
     run.idle_skipping = !options.no_skip;
     run.json = options.json == "-" ? standard_output.path() : output(options.json, loaded->name, ".json", several);
     run.wave = output(options.wave, loaded->name, ".fst", several);
@@ -162,10 +195,17 @@ int run_scenarios(Options options) {
 }  // namespace
 
 void add_run(CLI::App& app, Action& action) {
-  auto* command = app.add_subcommand("run", "Run scenarios on the simulated device and judge every frame");
+  auto* command =
+      app.add_subcommand("run", "Run scenarios on the simulated device, or on a real one, and judge every frame");
   const auto options = std::make_shared<Options>();
   command->add_option("SCENARIO", options->scenarios, "Names from isochio list, or paths of scenario files");
   command->add_flag("--all", options->all, "All scenarios of isochio list");
+  command
+      ->add_option("--target", options->target,
+                   "sim: the simulated device; libusb: one that is attached (docs/libusb.md)")
+      ->check(CLI::IsMember({"sim", "libusb"}))
+      ->capture_default_str();
+  command->add_option("--bus-port", options->bus_port, "With --target libusb: where it is plugged in, e.g. 1-4.2");
   command->add_option("--seed", options->seed, "Another seed for the payload than the scenario's");
   command->add_option("--speed", options->speed, "fs (full speed) or hs (high speed) instead of the scenario's")
       ->check(CLI::IsMember({"fs", "hs"}));
@@ -181,7 +221,9 @@ void add_run(CLI::App& app, Action& action) {
           "Send this file through OUT, loopback and IN, and compare it whole; wants a scenario with a loopback stream")
       ->check(CLI::ExistingFile);
   command->add_option("--received", options->received, "With --payload: keep what came back here")->needs("--payload");
-  command->add_option("--device", options->device, "Another device description than the scenario's: a name or a path");
+  command->add_option(
+      "--device", options->device,
+      "Another device description than the scenario's: a name or a path; with --target libusb also VID:PID");
   command->add_flag("--no-skip", options->no_skip, "Evaluate every clock of the device; same results, slower");
   command->footer(
       "With several scenarios, --json, --wave and --capture name folders that get one file for each.\n"
@@ -194,6 +236,7 @@ void add_run(CLI::App& app, Action& action) {
       "  isochio run my.toml --seed 7 --frames 100 --json - | jq .violations\n"
       "  isochio run fs-audio --capture fs.pcapng && tshark -r fs.pcapng\n"
       "  isochio run --all --junit report.xml\n"
+      "  isochio run hs-1x1024-in --target libusb           on a device that is plugged in\n"
       "\n"
       "Exit codes: 0 passed, 1 checks failed, 2 bad usage or input, 3 target not available.");
   command->callback([&action, options] { action = [options] { return run_scenarios(*options); }; });

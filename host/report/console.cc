@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "report/report.h"
 
@@ -56,7 +57,8 @@ std::string streams(const RunResult& r) {
     t.row({fmt::format("0x{:02x} {}", s.endpoint.value, s.endpoint.is_in() ? "IN" : "OUT"), number(s.requests),
            number(s.entries), number(s.bytes), number(s.payload.packets), number(s.payload.lost),
            number(s.payload.corrupt), number(s.payload.duplicate), number(s.payload.reordered), number(s.late),
-           number(s.early), number(s.missed), microseconds(s.latency.percentile(50)), microseconds(s.latency.max())});
+           number(s.early), number(s.missed), s.latency.count() == 0 ? "-" : microseconds(s.latency.percentile(50)),
+           s.latency.count() == 0 ? "-" : microseconds(s.latency.max())});
   return t.text();
 }
 
@@ -92,6 +94,8 @@ std::string console_summary(const RunResult& r, const std::vector<check::Violati
     out += fmt::format("  SOF interval {} to {} us, jitter {} us, in {} intervals\n", microseconds(r.sof.min),
                        microseconds(r.sof.max), microseconds(r.sof.jitter), r.sof.intervals);
   if (r.bytes_compared > 0) out += fmt::format("  {} bytes compared with what was sent\n", r.bytes_compared);
+  if (const auto hidden = r.hidden_groups(); !hidden.empty())
+    out += fmt::format("  not observable on this target: {}\n", fmt::join(hidden, ", "));
   if (r.violation_total() > 0) out += violations(r, first, colour);
   out +=
       fmt::format("  {:.3f} s of bus time in {:.3f} s: {:.3g} times real time, {:.3g} M clocks/s\n", r.perf.bus_seconds,

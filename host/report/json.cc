@@ -130,6 +130,7 @@ Json results(const RunResult& r) {
   j["verdict"] = to_string(r.verdict);
   j["error"] = r.error.empty() ? Json(nullptr) : Json(r.error);
   sums(j, r);
+  j["not_observable"] = r.hidden_groups();
   j["bytes_compared"] = r.bytes_compared;
   j["latency"] = latency(r.latency, true);
   j["sof"] = {{"count", r.sof.count},

@@ -58,6 +58,8 @@ std::string group_case(const JUnitRun& run, check::Group group) {
   const std::uint64_t count = r.violation_count(group);
   if (count == 0) {
     const bool not_run = r.skipped[static_cast<std::size_t>(group)] || r.verdict == Verdict::error;
+    if (r.not_observable[static_cast<std::size_t>(group)] && !not_run)
+      return head + "><skipped message=\"not observable on this target\"/></testcase>\n";
     return head + (not_run ? "><skipped/></testcase>\n" : "/>\n");
   }
   std::string reasons;

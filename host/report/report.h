@@ -44,12 +44,15 @@ struct RunResult {
   check::SofStatistics sof;
   std::uint64_t bytes_compared = 0;                           ///< of loopback and --payload comparison
   std::array<bool, check::group_count> skipped{};             ///< groups of checks that the scenario turned off
+  std::array<bool, check::group_count> not_observable{};      ///< groups of which the target shows too little to judge
   std::array<std::uint64_t, check::rule_count> violations{};  ///< by rule
   std::array<std::uint64_t, check::rule_count> violations_reported{};  ///< of them, those listed
   Perf perf;
 
   std::uint64_t violation_total() const;
   std::uint64_t violation_count(check::Group group) const;
+  /// Names of the groups that are not observable, and neither turned off.
+  std::vector<std::string> hidden_groups() const;
   /// Copies counts from the reporter; verdict: error if `error` is set, else failed if there is a violation.
   void conclude(const check::Reporter& reporter);
 };

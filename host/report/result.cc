@@ -31,6 +31,13 @@ std::uint64_t RunResult::violation_count(check::Group group) const {
   return sum;
 }
 
+std::vector<std::string> RunResult::hidden_groups() const {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < not_observable.size(); ++i)
+    if (not_observable[i] && !skipped[i]) names.emplace_back(check::to_string(static_cast<check::Group>(i)));
+  return names;
+}
+
 void RunResult::conclude(const check::Reporter& reporter) {
   for (std::size_t i = 0; i < violations.size(); ++i) {
     violations[i] = reporter.count(static_cast<check::Rule>(i));

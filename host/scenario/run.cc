@@ -31,7 +31,7 @@ constexpr bus::Duration slice = 8 * bus::frame;  // between two looks at progres
 using Clock = std::chrono::steady_clock;
 using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
-check::SuiteOptions suite_options(const Scenario& scenario) {
+check::SuiteOptions suite_options(const Scenario& scenario, bool wire) {
   check::SuiteOptions options;
   options.first_frame = scenario.controller.first_frame;
   options.completion_latency_limit = scenario.checks.completion_latency;
@@ -44,6 +44,9 @@ check::SuiteOptions suite_options(const Scenario& scenario) {
   constexpr std::uint32_t not_checked = 100;
   options.periodic_percent =
       scenario.controller.lift_periodic_limit ? not_checked : scenario.controller.periodic_percent;
+  options.wire = wire;
+  // When a request was due is not known without the wire.
+  if (!wire) options.completion_latency_limit = {};
   return options;
 }
 
@@ -51,7 +54,10 @@ check::SuiteOptions suite_options(const Scenario& scenario) {
 class Run {
  public:
   Run(const Scenario& scenario, const RunOptions& options, Plan plan)
-      : scenario_(scenario), options_(options), plan_(std::move(plan)), suite_(suite_options(scenario), tee_) {}
+      : scenario_(scenario),
+        options_(options),
+        plan_(std::move(plan)),
+        suite_(suite_options(scenario, !options.make_host), tee_) {}
 
   tl::expected<void, RunError> open_outputs();
   tl::expected<void, RunError> connect();
@@ -85,7 +91,7 @@ class Run {
   File received_{nullptr, std::fclose};
   std::string received_path_;
   std::unique_ptr<bus::Link> link_;
-  std::unique_ptr<controller::SimHost> host_;
+  std::unique_ptr<controller::Host> host_;
   RequestIds ids_;
   std::unique_ptr<StreamContext> context_;
   std::vector<std::unique_ptr<Loop>> loops_;
@@ -132,13 +138,21 @@ tl::expected<void, RunError> Run::open_outputs() {
 
 tl::expected<void, RunError> Run::connect() {
   try {
-    link_ =
-        options_.make_link({plan_.image, scenario_.speed == usb::Speed::full, options_.idle_skipping, options_.wave});
+    if (options_.make_host) {
+      const auto& device = plan_.device;
+      host_ = options_.make_host(
+          {device.vendor_id, device.product_id, device.test_requests, scenario_.controller.first_frame});
+    } else {
+      link_ =
+          options_.make_link({plan_.image, scenario_.speed == usb::Speed::full, options_.idle_skipping, options_.wave});
+    }
   } catch (const std::exception& problem) {
     return tl::unexpected(RunError{RunError::Kind::target, problem.what()});
   }
-  link_->set_observer(&suite_);
-  host_ = std::make_unique<controller::SimHost>(*link_, scenario_.controller);
+  if (link_) {
+    link_->set_observer(&suite_);
+    host_ = std::make_unique<controller::SimHost>(*link_, scenario_.controller);
+  }
   host_->add_observer(&suite_);
   host_->add_observer(&ids_);
   return {};
@@ -169,7 +183,8 @@ RunOutcome Run::run() {
   }
   result_.latency = suite_.latency();
   result_.sof = suite_.sof();
-  const auto clocks = link_->clocks();
+  result_.not_observable = suite_.not_observable();
+  const auto clocks = link_ ? link_->clocks() : bus::Link::Clocks{};
   result_.perf = {clocks.elapsed, clocks.evaluated, bus::to_seconds(host_->now() - bus::BusTime{}),
                   std::chrono::duration<double>(Clock::now() - began_).count()};
   // What is still in flight after an error completes while the runtime goes, and calls the streams.
@@ -462,6 +477,8 @@ tl::expected<RunOutcome, RunError> run(const Scenario& original, const RunOption
       if (scenario.streams[i].payload == Payload::file)
         scenario.frames = frames_of_file(bytes, scenario.streams[i], plan->streams[i], scenario.speed);
   }
+  if (options.make_host)
+    for (auto& stream : scenario.streams) stream.explicit_start = false;
   Run whole(scenario, options, std::move(*plan));
   if (const auto opened = whole.open_outputs(); !opened) return tl::unexpected(opened.error());
   if (const auto connected = whole.connect(); !connected) return tl::unexpected(connected.error());

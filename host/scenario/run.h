@@ -1,17 +1,19 @@
-// isochio: runs a scenario on a device behind a Link: builds the device, enumerates it, issues real IsochIO calls, and
-// hangs checkers, capture and reports on what happens. The result is a pure function of scenario, device and seed; only
-// `perf` is not. Memory does not grow with the length of a run.
+// isochio: runs a scenario on a device behind a Link, or behind a real host: builds the device, enumerates it, issues
+// real IsochIO calls, and hangs checkers, capture and reports on what happens. The result is a pure function of
+// scenario, device and seed; only `perf` is not. Memory does not grow with the length of a run.
 #pragma once
 
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <tl/expected.hpp>
 
 #include "bus/link.h"
+#include "controller/host.h"
 #include "report/report.h"
 #include "scenario/scenario.h"
 
@@ -27,8 +29,20 @@ struct LinkRequest {
 /// Throws std::runtime_error with a sentence for the user if the target is not available.
 using LinkFactory = std::function<std::unique_ptr<bus::Link>(const LinkRequest&)>;
 
+/// What is asked of a real host: the scenario's device, as its description names it.
+struct HostRequest {
+  std::uint16_t vendor_id = 0, product_id = 0;
+  std::optional<std::uint8_t> test_requests;  ///< bRequest of REGISTERS, if it has them
+  std::uint64_t first_frame = 0;
+};
+/// Throws as LinkFactory does.
+using HostFactory = std::function<std::unique_ptr<controller::Host>(const HostRequest&)>;
+
 struct RunOptions {
   LinkFactory make_link;
+  /// If set, the run goes over this host and not over a Link: no packet is seen, no first frame can be placed, and what
+  /// can't be judged then is in the result's not_observable (docs/libusb.md). wave and capture must be empty.
+  HostFactory make_host;
   bool idle_skipping = true;
   std::string json, wave, capture;  ///< files to write; empty = none
   std::string payload;              ///< a file that goes through OUT, loopback and IN instead of the scenario's payload

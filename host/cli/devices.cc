@@ -1,0 +1,80 @@
+// isochio devices: what is attached to this machine, and which scenarios each device can run.
+#include <map>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "cli/command.h"
+#include "description/description.h"
+#include "libusb/libusb_host.h"
+#include "scenario/catalogue.h"
+#include "scenario/scenario.h"
+
+namespace isochio::cli {
+namespace {
+
+struct Runnable {
+  std::string scenario;
+  usb::Speed speed{};
+  libusb::Identity device;
+};
+
+std::vector<Runnable> runnable(int& code) {
+  std::vector<Runnable> all;
+  for (const auto& file : scenario::list(scenario::Shelf::scenarios)) {
+    const auto loaded = scenario::load_scenario(file);
+    if (!loaded) {
+      code = complain(loaded.error().to_string());
+      continue;
+    }
+    const auto found = scenario::find(scenario::Shelf::devices, loaded->device, file.parent_path());
+    const auto device = found ? description::load(*found) : tl::unexpected(found.error());
+    if (!device) {
+      code = complain(device.error().to_string());
+      continue;
+    }
+    all.push_back({loaded->name, loaded->speed, {device->vendor_id, device->product_id}});
+  }
+  return all;
+}
+
+int list_devices() {
+  int code = passed;
+  const auto attached = libusb::list_attached();
+  if (!attached) {
+    complain(attached.error());
+    return target_not_available;
+  }
+  if (attached->empty()) fmt::print("no USB device is attached\n");
+  const auto scenarios = runnable(code);
+  for (const auto& device : *attached) {
+    std::vector<std::string> names;
+    for (const auto& one : scenarios)
+      if (one.device == device.identity && one.speed == device.speed) names.push_back(one.scenario);
+    fmt::print("{:<8} {}  {:<2}  {}\n", to_string(device.place), to_string(device.identity),
+               device.speed ? usb::to_string(*device.speed) : "-", device.product);
+    if (!names.empty()) fmt::print("         runs {}\n", fmt::join(names, ", "));
+    if (!names.empty() && !device.permitted)
+      fmt::print("         you have no permission for it: isochio devices --help says which udev rule to add\n");
+  }
+  return code;
+}
+
+}  // namespace
+
+void add_devices(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("devices", "List the USB devices that are attached, and what each can run");
+  command->footer(
+      "One line a device: bus and ports, vendor and product, speed, name; below it the scenarios of isochio list\n"
+      "that are for this device at this speed.\n"
+      "No permission? Copy 70-isochio.rules (share/isochio, or host/libusb in the source) to /etc/udev/rules.d,\n"
+      "run 'udevadm control --reload', and plug the device in again.\n"
+      "\n"
+      "Examples:\n"
+      "  isochio devices\n"
+      "  isochio run hs-1x1024-in --target libusb\n"
+      "  isochio run hs-1x1024-in --target libusb --bus-port 1-4.2");
+  command->callback([&action] { action = [] { return list_devices(); }; });
+}
+
+}  // namespace isochio::cli

@@ -1,0 +1,237 @@
+// isochio: requests: submission, ends, completions, cancelling.
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "controller/isoch_pipe.h"
+#include "libusb/flight.h"
+#include "libusb/status.h"
+
+namespace isochio::libusb {
+
+using bus::Duration;
+using controller::BulkRequest;
+using controller::ControlSetup;
+using controller::IsochEntry;
+using controller::IsochRequest;
+using controller::Status;
+
+namespace {
+
+void LIBUSB_CALL given_back(libusb_transfer* transfer) { *static_cast<bool*>(transfer->user_data) = true; }
+
+/// Milliseconds, rounded up; 0 = never.
+unsigned milliseconds(Duration timeout) {
+  return static_cast<unsigned>((timeout.bits + bus::millisecond.bits - 1) / bus::millisecond.bits);
+}
+
+}  // namespace
+
+std::unique_ptr<LibusbHost::Flight> LibusbHost::make_flight(std::size_t packets) {
+  auto flight = std::make_unique<Flight>();
+  flight->transfer = libusb_alloc_transfer(static_cast<int>(packets));
+  flight->begin = now();
+  return flight;
+}
+
+tl::expected<void, Status> LibusbHost::launch(Pipe& pipe, std::unique_ptr<Flight> flight) {
+  const int code = libusb_submit_transfer(flight->transfer);
+  if (code == LIBUSB_ERROR_NO_DEVICE) lost_ = true;
+  if (code != LIBUSB_SUCCESS) return tl::unexpected(call_status(code, errno));
+  pipe.flights.push_back(std::move(flight));
+  return {};
+}
+
+// --- isochronous ----------------------------------------------------------------------------------------------------
+
+Status LibusbHost::check(const IsochRequest& request) {
+  if (!connected_ || lost_) return Status::no_device;
+  const Pipe& p = pipe(request.endpoint);
+  if (!p.open) return Status::not_open;
+  if (request.client == nullptr || p.config.type != usb::TransferType::isochronous) return Status::bad_argument;
+  if (p.aborting != 0 && !p.in_aborted_callback) return Status::not_permitted;
+  if (p.flights.size() >= options_.pipe_depth) return Status::no_resources;
+  const std::size_t n = request.entries.size();
+  if (n == 0 || n > controller::IsochPipe::most_entries ||
+      !controller::fills_whole_frames(n, p.config.interval, speed_))
+    return Status::bad_argument;
+  std::uint64_t bytes = 0;
+  for (const IsochEntry& entry : request.entries) {
+    if (entry.request > p.config.capacity()) return Status::bad_argument;
+    bytes += entry.request;
+  }
+  return bytes > request.data.size() ? Status::bad_argument : Status::ok;
+}
+
+std::uint64_t LibusbHost::next_frame(const Pipe& p) const {
+  const std::uint64_t alignment = controller::frame_alignment(p.config.interval, speed_);
+  const std::uint64_t next = p.flights.empty() ? std::max(p.available, frame_number() + 1) : p.available;
+  return (next + alignment - 1) / alignment * alignment;
+}
+
+tl::expected<void, Status> LibusbHost::submit(IsochRequest& request) {
+  const auto refuse = [&](Status status) {
+    for (auto* observer : observers_) observer->on_refused(request, status, now());
+    return tl::unexpected(status);
+  };
+  if (const Status status = check(request); status != Status::ok) return refuse(status);
+  Pipe& p = pipe(request.endpoint);
+  auto flight = make_flight(request.entries.size());
+  flight->isoch = &request;
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < request.entries.size(); ++i) {
+    request.entries[i] = {.request = request.entries[i].request};
+    flight->transfer->iso_packet_desc[i].length = request.entries[i].request;
+    bytes += request.entries[i].request;
+  }
+  // Packets lie back to back in the buffer, by their lengths: as the request's entries do.
+  libusb_fill_iso_transfer(flight->transfer, handle_, request.endpoint.value, request.data.data(),
+                           static_cast<int>(bytes), static_cast<int>(request.entries.size()), given_back,
+                           &flight->ended, 0);
+  const std::uint64_t estimate = next_frame(p);
+  if (const auto launched = launch(p, std::move(flight)); !launched) return refuse(launched.error());
+  request.id = ++isoch_id_;
+  request.explicit_start = request.first_frame != 0;
+  if (!request.explicit_start) request.first_frame = estimate;
+  p.available = request.first_frame + controller::list_frames(request.entries.size(), p.config.interval, speed_);
+  for (auto* observer : observers_) observer->on_submit(request, now());
+  return {};
+}
+
+void LibusbHost::end_isochronous(Pipe& p, Flight& flight) {
+  IsochRequest& request = *flight.isoch;
+  const libusb_transfer& transfer = *flight.transfer;
+  const bus::BusTime time = now();
+  const bool aborted = flight.cancelled && transfer.status == LIBUSB_TRANSFER_CANCELLED;
+  lost_ |= transfer.status == LIBUSB_TRANSFER_NO_DEVICE;
+  Status overall = Status::ok;
+  for (std::size_t i = 0; i < request.entries.size(); ++i) {
+    const libusb_iso_packet_descriptor& packet = transfer.iso_packet_desc[i];
+    IsochEntry& entry = request.entries[i];
+    entry.complete = std::min(packet.actual_length, entry.request);
+    entry.status =
+        packet_status({transfer.status, packet.status, entry.request, packet.actual_length, request.endpoint.is_in()});
+    entry.time = time;
+    overall = controller::accumulate(overall, entry.status);
+    for (auto* observer : observers_) observer->on_entry(request, i, time);
+    request.client->on_entry(request, i);
+  }
+  if (aborted) overall = Status::aborted;
+  if (flight.cancelled) --p.aborting;
+  for (auto* observer : observers_) observer->on_complete(request, overall, time, now());
+  const bool outer = std::exchange(p.in_aborted_callback, flight.cancelled);
+  request.client->on_complete(request, overall);
+  p.in_aborted_callback = outer;
+}
+
+// --- bulk and interrupt ---------------------------------------------------------------------------------------------
+
+tl::expected<void, Status> LibusbHost::submit(BulkRequest& request) {
+  if (!connected_ || lost_) return tl::unexpected(Status::no_device);
+  Pipe& p = pipe(request.endpoint);
+  if (!p.open) return tl::unexpected(Status::not_open);
+  const bool interrupt = p.config.type == usb::TransferType::interrupt;
+  if (!interrupt && p.config.type != usb::TransferType::bulk) return tl::unexpected(Status::bad_argument);
+  if (interrupt && request.timeout != Duration{}) return tl::unexpected(Status::bad_argument);
+  if (p.aborting != 0 && !p.in_aborted_callback) return tl::unexpected(Status::not_permitted);
+  if (p.halted) return tl::unexpected(Status::stall);
+  if (p.flights.size() >= options_.pipe_depth) return tl::unexpected(Status::no_resources);
+  auto flight = make_flight(0);
+  flight->bulk = &request;
+  const auto fill = interrupt ? libusb_fill_interrupt_transfer : libusb_fill_bulk_transfer;
+  fill(flight->transfer, handle_, request.endpoint.value, request.data.data(), static_cast<int>(request.data.size()),
+       given_back, &flight->ended, milliseconds(request.timeout));
+  if (const auto launched = launch(p, std::move(flight)); !launched) return launched;
+  request.id = ++bulk_id_;
+  request.complete = 0;
+  request.status = Status::pending;
+  return {};
+}
+
+void LibusbHost::end_bulk(Pipe& p, Flight& flight) {
+  if (flight.bulk == nullptr) return;  // a control transfer: its caller waits for it
+  BulkRequest& request = *flight.bulk;
+  request.complete = static_cast<std::size_t>(std::max(0, flight.transfer->actual_length));
+  request.status = transfer_status(flight.transfer->status);
+  lost_ |= request.status == Status::no_device;
+  const bool fault = request.status != Status::ok && request.status != Status::timeout &&
+                     request.status != Status::aborted && request.status != Status::no_device;
+  p.halted |= fault;
+  if (flight.cancelled) --p.aborting;
+  for (auto* observer : observers_) observer->on_bulk(request, flight.begin, now());
+  const bool outer = std::exchange(p.in_aborted_callback, flight.cancelled);
+  // The request may be freed or submitted again in its own callback.
+  if (const auto callback = request.on_complete) callback(request);
+  p.in_aborted_callback = outer;
+}
+
+// --- control --------------------------------------------------------------------------------------------------------
+
+tl::expected<std::size_t, Status> LibusbHost::control(const ControlSetup& setup, std::span<std::uint8_t> data,
+                                                      Duration timeout) {
+  if (data.size() < setup.length) return tl::unexpected(Status::bad_argument);
+  if (lost_) return tl::unexpected(Status::no_device);
+  Flight flight;
+  flight.transfer = libusb_alloc_transfer(0);
+  flight.begin = now();
+  flight.buffer.resize(LIBUSB_CONTROL_SETUP_SIZE + setup.length);
+  libusb_fill_control_setup(flight.buffer.data(), setup.request_type, setup.request, setup.value, setup.index,
+                            setup.length);
+  const bool in = (setup.request_type & 0x80U) != 0;
+  const auto payload = std::span(flight.buffer).subspan(LIBUSB_CONTROL_SETUP_SIZE);
+  if (!in) std::copy_n(data.begin(), setup.length, payload.begin());
+  libusb_fill_control_transfer(flight.transfer, handle_, flight.buffer.data(), given_back, &flight.ended,
+                               milliseconds(timeout));
+  Status status = Status::ok;
+  std::size_t moved = 0;
+  if (const int code = libusb_submit_transfer(flight.transfer); code != LIBUSB_SUCCESS) {
+    status = call_status(code, errno);
+  } else {
+    run_until(controller::EventQueue::never, [&] { return flight.ended; });
+    status = transfer_status(flight.transfer->status);
+    moved = std::min<std::size_t>(static_cast<std::size_t>(std::max(0, flight.transfer->actual_length)), setup.length);
+  }
+  lost_ |= status == Status::no_device;
+  if (in) std::copy_n(payload.begin(), moved, data.begin());
+  for (auto* observer : observers_) observer->on_control(setup, data.first(moved), status, flight.begin, now());
+  if (status != Status::ok) return tl::unexpected(status);
+  return moved;
+}
+
+// --- pipes ----------------------------------------------------------------------------------------------------------
+
+void LibusbHost::cancel(Pipe& p) {
+  for (const auto& flight : p.flights) {
+    if (flight->cancelled) continue;
+    flight->cancelled = true;
+    ++p.aborting;
+    if (!flight->ended) libusb_cancel_transfer(flight->transfer);
+  }
+}
+
+void LibusbHost::abort(usb::EndpointAddress endpoint) { cancel(pipe(endpoint)); }
+
+/// Waits for the ends of all that was cancelled.
+void LibusbHost::drain(const std::function<bool(const Pipe&)>& which) {
+  run_until(controller::EventQueue::never, [&] {
+    return std::none_of(pipes_.begin(), pipes_.end(), [&](const Pipe& p) { return which(p) && p.aborting != 0; });
+  });
+}
+
+tl::expected<void, Status> LibusbHost::clear_halt(usb::EndpointAddress endpoint, bool with_request) {
+  if (!connected_ || lost_) return tl::unexpected(Status::no_device);
+  Pipe& p = pipe(endpoint);
+  if (!p.open) return tl::unexpected(Status::not_open);
+  if (p.config.type == usb::TransferType::isochronous) return tl::unexpected(Status::bad_argument);
+  abort(endpoint);
+  p.halted = false;
+  if (!with_request) return {};
+  // CLEAR_FEATURE makes the device begin anew with DATA0, so the kernel has to, too: this call does both. It wants the
+  // pipe to be empty.
+  drain([&](const Pipe& other) { return &other == &p; });
+  const int code = libusb_clear_halt(handle_, endpoint.value);
+  if (code != LIBUSB_SUCCESS) return tl::unexpected(call_status(code, errno));
+  return {};
+}
+
+}  // namespace isochio::libusb
