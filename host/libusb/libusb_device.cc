@@ -71,9 +71,11 @@ std::vector<std::uint8_t> LibusbHost::interfaces() const {
   return numbers;
 }
 
-/// Kernel drivers leave first, all of them: a sound driver has several interfaces. They come back when released.
+/// Kernel drivers leave first, all of them: a sound driver has several interfaces, and leaves them all at once.
 tl::expected<void, std::string> LibusbHost::claim() {
-  libusb_set_auto_detach_kernel_driver(handle_, 1);
+  for (const auto number : interfaces())
+    if (libusb_kernel_driver_active(handle_, number) == 1) detached_.push_back(number);
+  for (const auto number : detached_) libusb_detach_kernel_driver(handle_, number);
   for (const auto number : interfaces()) {
     const int code = libusb_claim_interface(handle_, number);
     if (code == LIBUSB_ERROR_NO_DEVICE) lost_ = true;
@@ -86,6 +88,9 @@ tl::expected<void, std::string> LibusbHost::claim() {
 void LibusbHost::release() {
   for (const auto number : claimed_) libusb_release_interface(handle_, number);
   claimed_.clear();
+  // Only now: a driver of several interfaces wants to find them all free.
+  for (const auto number : detached_) libusb_attach_kernel_driver(handle_, number);
+  detached_.clear();
 }
 
 tl::expected<void, std::string> LibusbHost::enumerate() {

@@ -123,7 +123,7 @@ class LibusbHost final : public controller::Host {
   std::vector<std::uint8_t> device_, configuration_;
   std::uint8_t configuration_value_ = 0;
   std::array<std::uint8_t, 256> alternates_{};
-  std::vector<std::uint8_t> claimed_;
+  std::vector<std::uint8_t> claimed_, detached_;  ///< interfaces; detached: from a kernel driver
   std::vector<usb::EndpointConfig> endpoints_;
   std::array<Pipe, 32> pipes_;
   std::vector<controller::RequestObserver*> observers_;

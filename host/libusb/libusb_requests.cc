@@ -53,7 +53,7 @@ Status LibusbHost::check(const IsochRequest& request) {
   if (p.flights.size() >= options_.pipe_depth) return Status::no_resources;
   const std::size_t n = request.entries.size();
   if (n == 0 || n > controller::IsochPipe::most_entries ||
-      !controller::fills_whole_frames(n, p.config.interval, speed_))
+      (!request.by_interval && !controller::fills_whole_frames(n, p.config.interval, speed_)))
     return Status::bad_argument;
   std::uint64_t bytes = 0;
   for (const IsochEntry& entry : request.entries) {
@@ -92,6 +92,7 @@ tl::expected<void, Status> LibusbHost::submit(IsochRequest& request) {
   if (const auto launched = launch(p, std::move(flight)); !launched) return refuse(launched.error());
   request.id = ++isoch_id_;
   request.explicit_start = request.first_frame != 0;
+  request.first_microframe = 0;
   if (!request.explicit_start) request.first_frame = estimate;
   p.available = request.first_frame + controller::list_frames(request.entries.size(), p.config.interval, speed_);
   for (auto* observer : observers_) observer->on_submit(request, now());

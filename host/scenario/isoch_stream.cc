@@ -12,6 +12,8 @@ namespace {
 
 /// A loopback IN stream stays on for this long after its source's end; in it, what is inside the device comes back.
 constexpr std::uint64_t drain_frames = 16;
+/// … at most so long where streams begin apart.
+constexpr std::uint64_t unplaced_drain_frames = 500;
 /// Feedback values before this one may be from before the first whole measurement.
 constexpr std::uint64_t feedback_settling = 32;
 constexpr std::uint64_t feedback_tolerance_ppm = 1000;
@@ -54,6 +56,8 @@ std::uint64_t IsochStream::next_frame_with_lead() const {
 bool IsochStream::at_end() const {
   if (stopping_ || !error_.empty()) return true;
   if (plan_.payload == Payload::file) return file_ended_;
+  if (target_.source && context_.unplaced)
+    return loop_->source_end() != 0 && (loop_->all_back() || cursor_ >= loop_->source_end() + unplaced_drain_frames);
   if (target_.source) return loop_->source_end() != 0 && cursor_ >= loop_->source_end() + drain_frames;
   return frames_planned_ >= context_.frames;
 }

@@ -25,6 +25,9 @@ struct StreamContext {
   check::Reporter& reporter;
   usb::Speed speed{};
   std::uint64_t frames = 0;  ///< length of a stream
+  /// The host places no first frame: streams begin apart, and an IN stream of a loopback pair waits for what is under
+  /// way.
+  bool unplaced = false;
 };
 
 class IsochStream {

@@ -246,7 +246,7 @@ tl::expected<void, std::string> Run::set_up_device() {
 
 void Run::make_streams() {
   context_ = std::make_unique<StreamContext>(
-      StreamContext{*runtime_, ids_, suite_.reporter(), scenario_.speed, scenario_.frames});
+      StreamContext{*runtime_, ids_, suite_.reporter(), scenario_.speed, scenario_.frames, !link_});
   std::vector<Loop*> isoch_loops(plan_.streams.size()), bulk_loops(plan_.bulk.size());
   const auto join = [&](const std::vector<StreamTarget>& targets, std::vector<Loop*>& loops, auto bytes_in_flight,
                         std::FILE* received) {
@@ -292,8 +292,13 @@ void Run::make_streams() {
 
 void Run::start_streams() {
   start_frame_ = host_->frame_number();
+  const auto start = [this](std::size_t i) { streams_[i]->start(runtime_->interface(scenario_.streams[i].interface)); };
+  // Where no first frame can be placed, whoever takes things back must be there before they are sent.
+  const auto early = [this](std::size_t i) { return context_->unplaced && plan_.streams[i].source.has_value(); };
   for (std::size_t i = 0; i < streams_.size(); ++i)
-    streams_[i]->start(runtime_->interface(scenario_.streams[i].interface));
+    if (early(i)) start(i);
+  for (std::size_t i = 0; i < streams_.size(); ++i)
+    if (!early(i)) start(i);
   for (std::size_t i = 0; i < bulk_.size(); ++i) bulk_[i]->start(runtime_->interface(scenario_.bulk[i].interface));
 }
 

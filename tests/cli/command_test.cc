@@ -62,7 +62,7 @@ bool has(const std::string& text, const std::string& part) { return text.find(pa
 }  // namespace
 
 TEST_CASE("every subcommand's help has examples and leaves with 0") {
-  for (const char* command : {"", "run", "list", "bandwidth", "describe"}) {
+  for (const char* command : {"", "run", "list", "devices", "bandwidth", "describe"}) {
     CAPTURE(command);
     const auto help = isochio(std::string(command) + " --help");
     CHECK(help.code == 0);
@@ -100,6 +100,17 @@ TEST_CASE("bad usage and bad input leave with 2 and say what to do") {
 
 TEST_CASE("a target that can't be started leaves with 3") {
   CHECK(isochio("run hs-1x1024-in --frames 2 --wave /no/such/folder/x.fst").code == 3);
+}
+
+TEST_CASE("a device that is not attached leaves with 3, and options that don't go with the target with 2") {
+  const auto none = isochio("run hs-1x1024-in --target libusb --device ffff:fffe");
+  CHECK(none.code == 3);
+  CHECK(none.out.find("isochio: ") == 0);
+  for (const char* bad : {"--device 1209:0001", "--bus-port 1-4", "--target libusb --bus-port 4",
+                          "--target libusb --wave x.fst", "--target libusb --capture x.pcapng", "--target other"}) {
+    CAPTURE(bad);
+    CHECK(isochio(std::string("run hs-1x1024-in ") + bad).code == 2);
+  }
 }
 
 TEST_CASE("checks that find something leave with 1") {
