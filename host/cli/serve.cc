@@ -123,6 +123,7 @@ int serve_device(Options options) {
   served.link->set_observer(&served.suite);
   served.host = std::make_unique<controller::SimHost>(*served.link);
   served.host->add_observer(&served.suite);
+  if (served.capture) served.host->add_observer(served.capture.get());
 
   options.server.session.pace = options.pace == "real" ? serve::Pace::real : serve::Pace::fast;
   options.server.session.grace = std::chrono::milliseconds(options.grace_ms);

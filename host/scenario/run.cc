@@ -11,6 +11,7 @@
 #include "capture/pcapng.h"
 #include "check/suite.h"
 #include "controller/sim_host.h"
+#include "driverkit/status.h"
 #include "scenario/bulk_stream.h"
 #include "scenario/catalogue.h"
 #include "scenario/device_access.h"
@@ -117,8 +118,11 @@ tl::expected<void, RunError> Run::open_outputs() {
     tee_.add(json_.get());
   }
   if (!options_.capture.empty()) {
-    auto capture = capture::PcapngWriter::create(options_.capture,
-                                                 {fmt::format("isochio {} seed {}", scenario_.name, scenario_.seed)});
+    const auto io_return = [this](controller::Status status) {
+      return static_cast<std::uint32_t>(driverkit::entry_return(status, scenario_.driverkit));
+    };
+    auto capture = capture::PcapngWriter::create(
+        options_.capture, {fmt::format("isochio {} seed {}", scenario_.name, scenario_.seed), io_return});
     if (!capture) return failed(capture.error());
     capture_ = std::move(*capture);
     suite_.also_show(capture_.get());
@@ -155,6 +159,7 @@ tl::expected<void, RunError> Run::connect() {
   }
   host_->add_observer(&suite_);
   host_->add_observer(&ids_);
+  if (capture_) host_->add_observer(capture_.get());
   return {};
 }
 
