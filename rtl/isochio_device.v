@@ -34,7 +34,7 @@ module isochio_device #(
     input wire image_we_i,
     input wire [12:0] image_addr_i,
     input wire [7:0] image_data_i,
-    input wire [31:0] skip_i,
+    input wire [31:0] skipped_i,
     output wire quiet_o,
     output wire work_o,
     output wire [31:0] wake_o,
@@ -44,9 +44,10 @@ module isochio_device #(
     // Frame number 13..3, microframe 2..0.
     output wire [13:0] status_frame_o
 );
-  // Time: the only free-running counter.
-  reg [31:0] stamp_q;
-  always @(posedge clk_i) stamp_q <= rst_i ? 32'd0 : stamp_q + 32'd1 + skip_i;
+  // Time: the only free-running counter, and the clocks that a simulator left out.
+  reg [31:0] clocks_q;
+  always @(posedge clk_i) clocks_q <= rst_i ? 32'd0 : clocks_q + 32'd1;
+  wire [31:0] stamp = clocks_q + skipped_i;
 
   wire operating, high_speed, suspended, bus_reset, drive, drive_j, line_event;
   wire [2:0] line_status;
@@ -173,7 +174,7 @@ module isochio_device #(
   line_state u_line_state (
       .clk_i(clk_work_i),
       .rst_i(rst_i),
-      .stamp_i(stamp_q),
+      .stamp_i(stamp),
       .in_line_i(in_pin_line),
       .activity_i(rx_start || rx_end || tx_done),
       .fs_only_i(fs_only_i),
@@ -202,7 +203,7 @@ module isochio_device #(
   frame_timer u_frame_timer (
       .clk_i(clk_work_i),
       .rst_i(rst_i),
-      .stamp_i(stamp_q),
+      .stamp_i(stamp),
       .enable_i(operating && test_mode == 3'd0),
       .high_speed_i(high_speed),
       .sof_i(sof),
@@ -221,7 +222,7 @@ module isochio_device #(
   transaction u_transaction (
       .clk_i(clk_work_i),
       .rst_i(rst_i),
-      .stamp_i(stamp_q),
+      .stamp_i(stamp),
       .enable_i(operating),
       .high_speed_i(high_speed),
       .address_i(address),
@@ -433,7 +434,7 @@ module isochio_device #(
       .clk_i(clk_work_i),
       .clk_source_i(clk_i),
       .rst_i(rst_i),
-      .stamp_i(stamp_q),
+      .stamp_i(stamp),
       .frame_i(frame),
       .frame_tick_i(frame_tick),
       .frame_locked_i(frame_locked),
@@ -489,7 +490,7 @@ module isochio_device #(
   wire transaction_first = transaction_timer && (!(line_timer || frame_timer_runs) || (transaction_deadline - nearer) >= 32'h80000000);
   wire [31:0] nearest = transaction_first ? transaction_deadline : nearer;
   wire timer_runs = line_timer || frame_timer_runs || transaction_timer;
-  wire [31:0] left = nearest - stamp_q;
+  wire [31:0] left = nearest - stamp;
   wire due = timer_runs && (left[31] || left == 32'd0);
   localparam [31:0] NEVER = 32'hFFFFFFFF;
 

@@ -7,7 +7,8 @@
 //   inputs   set_data(byte) set_rx_valid(bool) set_rx_active(bool) set_rx_error(bool) set_line_state(0 SE0, 1 J, 2 K)
 //            set_tx_ready(bool) set_remote_wakeup(bool)
 //   outputs  data() tx_valid() mode() [DeviceMode] quiet() wake()
-//   clock(skip)  one clock edge that stands for 1 + skip edges
+//   clock()      one clock edge
+//   skip(edges)  these clock edges pass, at most wake() of them; the device is quiet and no input changes
 //
 // A device that is not at the host's speed hears nothing and is not understood; one that is not attached sees an idle
 // line. A packet that both send at once is lost for the device and flagged rx_error for the host.
@@ -159,9 +160,9 @@ template <typename UtmiLink<Model>::Stop stop>
 void UtmiLink<Model>::run(std::int64_t limit) {
   const std::int64_t last_edge = limit == never ? never - 1 : limit / clock_bits;
   while (edge_ <= last_edge) {
-    if (skipping_ && model_.quiet() && skip_idle(last_edge)) continue;
+    if (skipping_ && skip_idle(last_edge)) continue;
     set_inputs();
-    model_.clock(0);
+    model_.clock();
     ++edge_;
     ++evaluated_;
     const std::uint8_t mode = model_.mode();
@@ -174,18 +175,17 @@ void UtmiLink<Model>::run(std::int64_t limit) {
   if (limit > now_) now_ = limit;
 }
 
-/// The model is quiet: jumps to the next edge at which an input changes or a timer may end; one evaluated clock stands
-/// for all the edges before it. False if that would save nothing.
+/// If the model is quiet: jumps to the next edge at which an input changes or a timer may end, with nothing evaluated.
+/// False if that is the next edge.
 template <typename Model>
 bool UtmiLink<Model>::skip_idle(std::int64_t last_edge) {
-  if (rx_valid_ || line_dirty_ || (tx_ready_ && !driving_)) return false;
+  if (!model_.quiet() || rx_valid_ || line_dirty_ || (tx_ready_ && !driving_)) return false;
   if (!transmit_.active() && model_.tx_valid() != driving_) return false;
   const std::int64_t change = std::min({receive_next_, transmit_next_, line_next_, last_edge + 1});
   const std::int64_t edges = std::min(change - edge_, static_cast<std::int64_t>(model_.wake()));
-  if (edges < 2) return false;
-  model_.clock(static_cast<std::uint32_t>(edges - 1));
+  if (edges < 1) return false;
+  model_.skip(static_cast<std::uint32_t>(edges));
   edge_ += edges;
-  ++evaluated_;
   return true;
 }
 

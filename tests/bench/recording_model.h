@@ -29,9 +29,10 @@ class RecordingModel {
   std::uint8_t mode() const { return model_.mode(); }
   bool quiet() const { return model_.quiet(); }
   std::uint32_t wake() const { return model_.wake(); }
-  void clock(std::uint32_t skip) {
+  void skip(std::uint32_t edges) { model_.skip(edges); }
+  void clock() {
     recorded.push_back(pins_);
-    model_.clock(skip);
+    model_.clock();
     sent = sent * 31 + (model_.tx_valid() ? model_.data() : 0);
   }
 
@@ -53,7 +54,7 @@ void replay(Model& model, const Pins* begin, const Pins* end) {
     model.set_rx_error(pins->rx_error != 0);
     model.set_line_state(pins->line_state);
     model.set_tx_ready(pins->tx_ready != 0);
-    model.clock(0);
+    model.clock();
   }
 }
 

@@ -71,9 +71,12 @@ class FakeCore {
     return static_cast<std::uint32_t>(std::max<std::int64_t>(next - edge, 0));
   }
 
-  void clock(std::uint32_t skip) {
-    if (skip != 0 && (skip >= wake() || inputs_ != seen_)) skipped_too_far = true;
-    edge += 1 + skip;
+  void skip(std::uint32_t edges) {
+    if (edges > wake() || inputs_ != seen_) skipped_too_far = true;
+    edge += edges;
+  }
+  void clock() {
+    ++edge;
     note_inputs();
     if (!modes.empty() && modes.front().edge == edge) {
       mode_ = modes.front().mode;
