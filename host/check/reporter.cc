@@ -53,6 +53,44 @@ const char* to_string(Rule rule) {
       return "device_log";
     case Rule::bandwidth:
       return "bandwidth";
+    case Rule::cursor_not_advanced:
+      return "cursor_not_advanced";
+    case Rule::wrong_span:
+      return "wrong_span";
+    case Rule::overlapping:
+      return "overlapping";
+    case Rule::no_lead:
+      return "no_lead";
+    case Rule::rearmed_with_zero:
+      return "rearmed_with_zero";
+    case Rule::transfer_thrown_away:
+      return "transfer_thrown_away";
+    case Rule::rearmed_on_abort:
+      return "rearmed_on_abort";
+    case Rule::waits_on_own_queue:
+      return "waits_on_own_queue";
+    case Rule::not_replanned:
+      return "not_replanned";
+    case Rule::wrong_stride:
+      return "wrong_stride";
+    case Rule::stale_pipe:
+      return "stale_pipe";
+    case Rule::late_resubmit:
+      return "late_resubmit";
+    case Rule::not_resubmitted:
+      return "not_resubmitted";
+    case Rule::too_early:
+      return "too_early";
+    case Rule::slow_completion:
+      return "slow_completion";
+    case Rule::freed_too_early:
+      return "freed_too_early";
+    case Rule::completion_dropped:
+      return "completion_dropped";
+    case Rule::completion_unserved:
+      return "completion_unserved";
+    case Rule::bad_list:
+      return "bad_list";
   }
   return "?";
 }
@@ -73,6 +111,8 @@ const char* to_string(Group group) {
       return "latency";
     case Group::device_log:
       return "device_log";
+    case Group::driver:
+      return "driver";
   }
   return "?";
 }
@@ -109,6 +149,26 @@ Group group_of(Rule rule) {
       return Group::latency;
     case Rule::device_log:
       return Group::device_log;
+    case Rule::cursor_not_advanced:
+    case Rule::wrong_span:
+    case Rule::overlapping:
+    case Rule::no_lead:
+    case Rule::rearmed_with_zero:
+    case Rule::transfer_thrown_away:
+    case Rule::rearmed_on_abort:
+    case Rule::waits_on_own_queue:
+    case Rule::not_replanned:
+    case Rule::wrong_stride:
+    case Rule::stale_pipe:
+    case Rule::late_resubmit:
+    case Rule::not_resubmitted:
+    case Rule::too_early:
+    case Rule::slow_completion:
+    case Rule::freed_too_early:
+    case Rule::completion_dropped:
+    case Rule::completion_unserved:
+    case Rule::bad_list:
+      return Group::driver;
   }
   return Group::status;
 }

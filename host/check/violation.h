@@ -38,8 +38,28 @@ enum class Rule : std::uint8_t {
   count,
   device_log,
   bandwidth,
+  // what the driver does wrong (diagnosis.h)
+  cursor_not_advanced,
+  wrong_span,
+  overlapping,
+  no_lead,
+  rearmed_with_zero,
+  transfer_thrown_away,
+  rearmed_on_abort,
+  waits_on_own_queue,
+  not_replanned,
+  wrong_stride,
+  stale_pipe,
+  late_resubmit,
+  not_resubmitted,
+  too_early,
+  slow_completion,
+  freed_too_early,
+  completion_dropped,
+  completion_unserved,
+  bad_list,
 };
-inline constexpr std::size_t rule_count = static_cast<std::size_t>(Rule::bandwidth) + 1;
+inline constexpr std::size_t rule_count = static_cast<std::size_t>(Rule::bad_list) + 1;
 const char* to_string(Rule rule);
 
 /// What a reader asks for, and one JUnit test case each.
@@ -51,8 +71,9 @@ enum class Group : std::uint8_t {
   status,
   latency,
   device_log,
+  driver,
 };
-inline constexpr std::size_t group_count = static_cast<std::size_t>(Group::device_log) + 1;
+inline constexpr std::size_t group_count = static_cast<std::size_t>(Group::driver) + 1;
 const char* to_string(Group group);
 Group group_of(Rule rule);
 

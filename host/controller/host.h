@@ -127,6 +127,8 @@ class RequestObserver {
   }
   /// The current set of endpoints changed (configuration, alternate setting, reset).
   virtual void on_endpoints(std::span<const usb::EndpointConfig>, usb::Speed, bus::BusTime) {}
+  /// The frame counter was set: the next frame is `frame`, whatever it would have been.
+  virtual void on_frame_number(std::uint64_t frame, bus::BusTime) { (void)frame; }
 };
 
 class Host {

@@ -11,7 +11,11 @@ using bus::BusTime;
 using bus::Duration;
 
 SimController::SimController(bus::Link& link, const SimHostOptions& options)
-    : link_(link), options_(options), clock_(link.now(), options.first_frame), engine_(link, counters_) {}
+    : link_(link),
+      options_(options),
+      clock_(link.now(), options.first_frame),
+      interrupts_(options.interrupt_latency, options.interrupts),
+      engine_(link, counters_) {}
 
 bool SimController::run_until(BusTime deadline, const std::function<bool()>& done) {
   for (;;) {

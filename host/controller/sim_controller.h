@@ -15,6 +15,7 @@
 #include "controller/control_pipe.h"
 #include "controller/event_queue.h"
 #include "controller/frame_clock.h"
+#include "controller/interrupts.h"
 #include "controller/isoch_pipe.h"
 #include "controller/sim_host.h"
 
@@ -116,6 +117,7 @@ class SimController {
   HostCounters counters_;
   EventQueue events_;
   FrameClock clock_;
+  Interrupts interrupts_;
   TransactionEngine engine_;
   std::vector<RequestObserver*> observers_;
   std::vector<Note> notes_;  ///< entries whose client has not been told yet

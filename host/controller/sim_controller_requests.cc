@@ -56,7 +56,7 @@ void SimController::end_entry(const IsochPointer& pipe, Status status, bool abor
 
 void SimController::complete_later(const IsochPointer& pipe, IsochRequest& request, Status overall, BusTime due,
                                    bool aborted) {
-  pipe->last_completion = std::max(due + options_.interrupt_latency, pipe->last_completion);
+  pipe->last_completion = std::max(interrupts_.served(due), pipe->last_completion);
   ++pipe->completing;
   if (aborted) ++pipe->aborting;
   events_.add(pipe->last_completion, [this, pipe, request = &request, overall, due, aborted] {
@@ -99,7 +99,7 @@ tl::expected<void, Status> SimController::submit(BulkRequest& request) {
 }
 
 void SimController::complete_later(const BulkPointer& pipe, BulkPipe::Ended ended, bool aborted) {
-  pipe->last_completion = std::max(now() + options_.interrupt_latency, pipe->last_completion);
+  pipe->last_completion = std::max(interrupts_.served(now()), pipe->last_completion);
   ++pipe->completing;
   if (aborted) ++pipe->aborting;
   events_.add(pipe->last_completion, [this, pipe, ended, aborted] { complete(*pipe, ended, aborted); });

@@ -4,12 +4,15 @@
 #include <cstdint>
 
 #include "bus/bus_time.h"
+#include "controller/interrupts.h"
 
 namespace isochio::controller {
 
 struct SimHostOptions {
   /// From the end of a request's last entry to its completion callback.
   bus::Duration interrupt_latency = 5 * bus::microsecond;
+  /// How that latency varies; coalescing and stalls.
+  InterruptOptions interrupts;
   /// Explicit first frames nearer than this to the running frame are too old (driverkit-facts 2.5, 7: the least lead of
   /// a controller).
   std::uint32_t keep_away_frames = 1;

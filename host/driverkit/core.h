@@ -49,6 +49,7 @@ class Core : public std::enable_shared_from_this<Core> {
   IODispatchQueue* running_queue = nullptr;  ///< innermost
   const void* running_scope = nullptr;       ///< what the running delivery belongs to (OSAction::DeliverErased)
   std::string hung;
+  std::uint64_t deliveries = 0;    ///< completions that have begun to run
   std::size_t jobs_in_flight = 0;  ///< requests that the Host has
 
   OSSharedPtr<IOUSBHostDevice> device;
@@ -57,6 +58,9 @@ class Core : public std::enable_shared_from_this<Core> {
   std::vector<OSSharedPtr<IOService>> started;
   std::map<std::string, const OSMetaClass*> service_classes;
 };
+
+/// Tells the observer of drivers of a completion that will not run.
+void report_dropped(const Core& core, const controller::Delivery& delivery, controller::DriverObserver::Dropped why);
 
 /// Starts and stops services on their own queue; used by Runtime, IOService::Create and Terminate.
 kern_return_t start_service(Core& core, IOService* service, IOService* provider, bus::Duration limit);

@@ -26,6 +26,8 @@ struct IODispatchQueue_IVars {
   void run(IODispatchQueue* queue, const IODispatchBlock& block) {
     IODispatchQueue* outer = std::exchange(core->running_queue, queue);
     running = true;
+    const std::uint64_t deliveries = core->deliveries;
+    const BusTime begin = core->host != nullptr ? core->host->now() : BusTime{};
     try {
       block();
     } catch (const Hang& hang) {
@@ -36,6 +38,9 @@ struct IODispatchQueue_IVars {
     }
     running = false;
     core->running_queue = outer;
+    auto* observer = core->options.driver_observer;
+    if (observer == nullptr || core->host == nullptr || core->deliveries != deliveries) return;
+    if (const BusTime end = core->host->now(); end > begin) observer->on_task(begin, end);
   }
 
   void run_due(IODispatchQueue* queue) {

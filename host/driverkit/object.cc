@@ -40,7 +40,44 @@ void* OSAction::GetReference() {
   return reference_.data();
 }
 
-bool OSAction::DeliverErased(std::uint64_t type, std::shared_ptr<const void> arguments, const void* scope) {
+namespace {
+
+using isochio::controller::Delivery;
+using isochio::controller::DriverObserver;
+
+/// A completion while it runs: whose scope it is, and who is told.
+class RunningDelivery {
+ public:
+  RunningDelivery(Core& core, const void* scope, const Delivery* delivery)
+      : core_(core), outer_(std::exchange(core.running_scope, scope)), delivery_(delivery) {
+    ++core_.deliveries;
+    if (observed()) core_.options.driver_observer->on_callback(*delivery_, core_.host->now());
+  }
+  ~RunningDelivery() {
+    core_.running_scope = outer_;
+    if (observed()) core_.options.driver_observer->on_callback_end(*delivery_, core_.host->now());
+  }
+  RunningDelivery(const RunningDelivery&) = delete;
+  RunningDelivery& operator=(const RunningDelivery&) = delete;
+
+ private:
+  bool observed() const {
+    return delivery_ != nullptr && core_.options.driver_observer != nullptr && core_.host != nullptr;
+  }
+  Core& core_;
+  const void* outer_;
+  const Delivery* delivery_;
+};
+
+}  // namespace
+
+void isochio::driverkit::report_dropped(const Core& core, const Delivery& delivery, DriverObserver::Dropped why) {
+  if (core.options.driver_observer != nullptr && core.host != nullptr)
+    core.options.driver_observer->on_dropped(delivery, why, core.host->now());
+}
+
+bool OSAction::DeliverErased(std::uint64_t type, std::shared_ptr<const void> arguments, const void* scope,
+                             std::shared_ptr<const isochio::controller::Delivery> delivery) {
   if (cancelled_ || type != type_) return false;
   auto* service = dynamic_cast<IOService*>(target_);
   const auto core = service != nullptr ? IOService_Access::ivars(*service).core : Core::current();
@@ -49,13 +86,11 @@ bool OSAction::DeliverErased(std::uint64_t type, std::shared_ptr<const void> arg
     core->log("isochio: an OSAction whose target is no IOService: its completion is never delivered");
     return false;
   }
-  auto deliver = [action = OSSharedPtr<OSAction>(this, OSRetain), arguments = std::move(arguments), scope, core] {
-    const void* outer = std::exchange(core->running_scope, scope);
-    struct Restore {
-      Core& core;
-      const void* outer;
-      ~Restore() { core.running_scope = outer; }
-    } restore{*core, outer};
+  auto deliver = [action = OSSharedPtr<OSAction>(this, OSRetain), arguments = std::move(arguments), scope, core,
+                  delivery = std::move(delivery)] {
+    const bool cancelled = action->IsCancelled();
+    const RunningDelivery running(*core, scope, cancelled ? nullptr : delivery.get());
+    if (cancelled && delivery) report_dropped(*core, *delivery, DriverObserver::Dropped::cancelled);
     action->Run(arguments.get());
   };
   IODispatchQueue* queue = IOService_Access::queue(*service, queue_name_ != nullptr ? queue_name_ : "Default");

@@ -145,6 +145,8 @@ kern_return_t IOUSBHostPipe::Abort(IOOptionBits options, kern_return_t withError
   if (const IOReturn refused = ivars->state(); refused != kIOReturnSuccess) return refused;
   if (options != kIOUSBAbortAsynchronous && options != kIOUSBAbortSynchronous) return kIOReturnBadArgument;
   const OSSharedPtr<IOUSBHostPipe> held(this, OSRetain);
+  if (auto* observer = ivars->core->options.driver_observer; observer != nullptr)
+    observer->on_abort(ivars->config.address, options == kIOUSBAbortSynchronous, ivars->core->host->now());
   const auto aborted = ivars->jobs;
   ivars->abort(withError);
   if (options == kIOUSBAbortAsynchronous) return kIOReturnSuccess;
@@ -178,19 +180,39 @@ IOReturn submit(IOUSBHostPipe_IVars& pipe, const std::shared_ptr<Job>& job) {
   return to_return(accepted.error());
 }
 
-/// Tells the observer of a refusal that the Host does not see.
-IOReturn refuse(const IOUSBHostPipe_IVars& pipe, std::uint64_t first_frame, std::span<const std::uint32_t> counts,
-                IOReturn reason) {
+Status refusal_status(IOReturn reason) {
+  switch (reason) {
+    case kIOReturnIsoTooOld:
+      return Status::too_old;
+    case kIOReturnIsoTooNew:
+      return Status::too_new;
+    case kIOReturnNoDevice:
+      return Status::no_device;
+    case kIOReturnNotReady:
+      return Status::not_ready;
+    case kIOReturnNotOpen:
+      return Status::not_open;
+    case kIOReturnNotPermitted:
+      return Status::not_permitted;
+    case kIOReturnNoResources:
+      return Status::no_resources;
+    default:
+      return Status::bad_argument;
+  }
+}
+
+/// Tells the observer of a refusal that the Host does not see. The data are the first piece of the driver's buffer, by
+/// which an observer knows it again.
+IOReturn refuse(const IOUSBHostPipe_IVars& pipe, const IOMemoryDescriptor* data, std::uint64_t first_frame,
+                std::span<const std::uint32_t> counts, IOReturn reason) {
   if (pipe.core->options.observer == nullptr || pipe.core->host == nullptr) return reason;
   isochio::controller::IsochRequest request;
   request.endpoint = pipe.config.address;
   request.first_frame = first_frame;
   request.explicit_start = first_frame != 0;
   for (const std::uint32_t count : counts) request.entries.push_back({.request = count});
-  const Status status = reason == kIOReturnIsoTooOld   ? Status::too_old
-                        : reason == kIOReturnIsoTooNew ? Status::too_new
-                                                       : Status::bad_argument;
-  pipe.core->options.observer->on_refused(request, status, pipe.core->host->now());
+  if (data != nullptr && data->GetByteCount() > 0) request.data = data->GetPieces(0, data->GetByteCount()).front();
+  pipe.core->options.observer->on_refused(request, refusal_status(reason), pipe.core->host->now());
   return reason;
 }
 
@@ -206,7 +228,8 @@ std::vector<std::uint32_t> read_request_counts(const IOMemoryDescriptor& list) {
 
 kern_return_t IOUSBHostPipe::IsochIO(IOMemoryDescriptor* dataBuffer, IOMemoryDescriptor* frameList,
                                      std::uint64_t firstFrameNumber, OSAction* completion, OSDispatchMethod) {
-  if (const IOReturn refused = ivars->may_submit(); refused != kIOReturnSuccess) return refused;
+  if (const IOReturn refused = ivars->may_submit(); refused != kIOReturnSuccess)
+    return refuse(*ivars, dataBuffer, firstFrameNumber, {}, refused);
   if (dataBuffer == nullptr || frameList == nullptr || ivars->config.type != usb::TransferType::isochronous)
     return kIOReturnBadArgument;
   if (completion != nullptr && completion->GetTypeID() != CompleteAsyncIsochIO_Type::id) return kIOReturnBadArgument;
@@ -219,7 +242,7 @@ kern_return_t IOUSBHostPipe::IsochIO(IOMemoryDescriptor* dataBuffer, IOMemoryDes
   if (refused == kIOReturnSuccess && firstFrameNumber != 0)
     refused = check_start(speed, ivars->config, firstFrameNumber,
                           {core.host->frame_number(), ivars->available, ivars->continuous}, core.options);
-  if (refused != kIOReturnSuccess) return refuse(*ivars, firstFrameNumber, counts, refused);
+  if (refused != kIOReturnSuccess) return refuse(*ivars, dataBuffer, firstFrameNumber, counts, refused);
 
   const OSSharedPtr<IOUSBHostPipe> held(this, OSRetain);
   std::uint64_t length = 0;

@@ -98,6 +98,16 @@ IOReturn IsochJob::overall(Status host_status) const {
   return accumulated.value();
 }
 
+namespace {
+/// A synchronous call gets its result: as if a completion ran and ended.
+void note_return(const Core& core, const controller::Delivery& delivery) {
+  auto* observer = core.options.driver_observer;
+  if (observer == nullptr || core.host == nullptr) return;
+  observer->on_callback(delivery, core.host->now());
+  observer->on_callback_end(delivery, core.host->now());
+}
+}  // namespace
+
 void IsochJob::on_complete(controller::IsochRequest& request, Status host_status) {
   const auto held = shared_from_this();
   const bool aborted = host_status == Status::aborted || host_status == Status::no_device;
@@ -108,7 +118,14 @@ void IsochJob::on_complete(controller::IsochRequest& request, Status host_status
   done_ = true;
   note_status(*pipe().core, host_status);
   pipe().retire(*this);
-  if (action_) action_->Deliver<IOUSBHostPipe::CompleteAsyncIsochIO_Type>(scope(aborted), result_);
+  const auto delivery =
+      std::make_shared<controller::Delivery>(controller::Delivery{request.id, request.endpoint, host_status, result_});
+  if (!action_) return note_return(*pipe().core, *delivery);
+  using Type = IOUSBHostPipe::CompleteAsyncIsochIO_Type;
+  const bool cancelled = action_->IsCancelled();
+  if (action_->DeliverErased(Type::id, std::make_shared<Type::Arguments>(result_), scope(aborted), delivery)) return;
+  using Dropped = controller::DriverObserver::Dropped;
+  report_dropped(*pipe().core, *delivery, cancelled ? Dropped::cancelled : Dropped::not_served);
 }
 
 BulkJob::BulkJob(IOUSBHostPipe* pipe, OSAction* action, IOMemoryDescriptor* data, std::uint32_t length,

@@ -102,6 +102,20 @@ void Runtime::set_service_class(std::string properties_key, const OSMetaClass* s
 }
 
 void Runtime::device_removed() { remove_device(*core_); }
+
+void Runtime::device_arrived() {
+  if (!core_->device_gone) return;
+  core_->dead.push_back(core_->device);
+  core_->device.reset(IOUSBHostDevice_Access::create(core_), OSNoRetain);
+  core_->device_gone = false;
+}
+
+void Runtime::block_queue(bus::Duration duration) {
+  IOService_Access::queue(*core_->client, "Default")->DispatchAsync([core = core_.get(), duration] {
+    core->sleep(duration);
+  });
+}
+
 void Runtime::run_for(bus::Duration duration) { core_->host->run_until(core_->host->now() + duration); }
 bool Runtime::run_until(const std::function<bool()>& done, bus::Duration limit) {
   return core_->host->run_until(core_->host->now() + limit, done);

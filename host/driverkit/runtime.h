@@ -13,6 +13,7 @@
 #include <USBDriverKit/USBDriverKit.h>
 
 #include "bus/bus_time.h"
+#include "controller/driver_observer.h"
 #include "controller/host.h"
 
 namespace isochio::driverkit {
@@ -74,6 +75,9 @@ struct RuntimeOptions {
   std::function<void(std::string_view line)> log;
   /// Told of requests that this layer refuses (on_refused) before the Host sees them. Not owned; may be null.
   controller::RequestObserver* observer = nullptr;
+  /// Told of what drivers' code does: completions as they run, aborts, tasks that hold a queue up. Not owned; may be
+  /// null.
+  controller::DriverObserver* driver_observer = nullptr;
 };
 
 class Core;
@@ -105,6 +109,9 @@ class Runtime {
   IOUSBHostInterface* interface(std::uint8_t number);
   /// A service of the runtime's own, for code that is not a driver: it can be `forClient` and has the queue "Default".
   IOService* client();
+  /// Keeps the queue "Default" of client() busy for this long from now on (or from the end of what it is doing), as
+  /// slow work of somebody else does: completions wait, and come in a burst after it.
+  void block_queue(bus::Duration duration);
   /// An action of TYPE(IOUSBHostPipe::CompleteAsyncIsochIO) on client(), that calls `on_complete`.
   kern_return_t create_isoch_action(std::function<void(OSAction*, IOReturn)> on_complete, std::size_t reference_size,
                                     OSAction** action);
@@ -125,6 +132,8 @@ class Runtime {
   void set_service_class(std::string properties_key, const OSMetaClass* service_class);
   /// The device is gone: calls give kIOReturnNoDevice from now on, drivers are stopped.
   void device_removed();
+  /// The host has enumerated a device again after that: device() is a new object, and calls work again.
+  void device_arrived();
 
   /// Lets the bus, and with it the drivers, run.
   void run_for(bus::Duration duration);

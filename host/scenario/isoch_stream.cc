@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 #include <fmt/format.h>
+
+#include <DriverKit/IOLib.h>
 
 #include "check/service_time.h"
 
@@ -17,6 +20,10 @@ constexpr std::uint64_t unplaced_drain_frames = 500;
 /// Feedback values before this one may be from before the first whole measurement.
 constexpr std::uint64_t feedback_settling = 32;
 constexpr std::uint64_t feedback_tolerance_ppm = 1000;
+/// What a stream may take beyond its frames before a stuck driver is left alone.
+constexpr std::uint64_t grace_frames = 96;
+/// A driver that waits in Stop gives up after this; public drivers take seconds, which shows nothing more.
+constexpr bus::Duration stop_patience = 200 * bus::millisecond;
 
 }  // namespace
 
@@ -25,6 +32,8 @@ IsochStream::IsochStream(StreamContext& context, const IsochStreamPlan& plan, co
       plan_(plan),
       target_(target),
       loop_(loop),
+      pattern_(driver::make_pattern(plan.driver)),
+      is_wrong_(plan.driver != "repaired"),
       schedule_(plan.size, target.endpoint, context.speed),
       generator_(target.pattern, target.seed) {
   if (plan_.payload != Payload::file) return;
@@ -50,11 +59,12 @@ std::uint64_t IsochStream::aligned(std::uint64_t frame) const {
 std::uint64_t IsochStream::next_frame_with_lead() const {
   std::uint64_t now = 0;
   interface_->GetFrameNumber(&now, nullptr);
-  return aligned(now + plan_.lead);
+  return aligned(pattern_->first_frame(now, plan_.lead));
 }
 
 bool IsochStream::at_end() const {
   if (stopping_ || !error_.empty()) return true;
+  if (is_wrong_ && context_.runtime.host().frame_number() >= deadline_) return true;
   if (plan_.payload == Payload::file) return file_ended_;
   if (target_.source && context_.unplaced)
     return loop_->source_end() != 0 && (loop_->all_back() || cursor_ >= loop_->source_end() + unplaced_drain_frames);
@@ -64,7 +74,8 @@ bool IsochStream::at_end() const {
 
 bool IsochStream::make_slot(Slot& slot) {
   const bool in = target_.endpoint.address.is_in();
-  const std::size_t entries = std::size_t{plan_.frames_per_request} * units_per_frame() / target_.endpoint.interval;
+  const std::size_t entries =
+      pattern_->entries(std::size_t{plan_.frames_per_request} * units_per_frame() / target_.endpoint.interval);
   const auto allocate = [&](std::uint64_t direction, std::size_t bytes, auto& buffer, IOAddressSegment& range) {
     IOBufferMemoryDescriptor* raw = nullptr;
     const auto code = interface_->CreateIOBuffer(static_cast<IOOptionBits>(direction), bytes, &raw);
@@ -77,12 +88,7 @@ bool IsochStream::make_slot(Slot& slot) {
                        slot.data, data);
   if (code == kIOReturnSuccess)
     code = allocate(kIOMemoryDirectionInOut, entries * sizeof(IOUSBIsochronousFrame), slot.list, list);
-  if (code == kIOReturnSuccess && !plan_.synchronous) {
-    OSAction* action = nullptr;
-    code = context_.runtime.create_isoch_action([this, &slot](OSAction*, IOReturn status) { completed(slot, status); },
-                                                0, &action);
-    slot.action.reset(action, OSNoRetain);
-  }
+  if (code == kIOReturnSuccess && !plan_.synchronous) code = make_action(slot);
   if (code != kIOReturnSuccess) {
     fail("making a request", code);
     return false;
@@ -92,19 +98,45 @@ bool IsochStream::make_slot(Slot& slot) {
   return true;
 }
 
-void IsochStream::start(IOUSBHostInterface* interface) {
-  interface_.reset(interface, OSRetain);
+kern_return_t IsochStream::make_action(Slot& slot) {
+  OSAction* action = nullptr;
+  const auto on_complete = [this, &slot](OSAction*, IOReturn status) { completed(slot, status); };
+  kern_return_t code = kIOReturnSuccess;
+  if (pattern_->served_target()) {
+    code = context_.runtime.create_isoch_action(on_complete, 0, &action);
+  } else {
+    // Any object that no service of the runtime is.
+    code = OSAction::CreateWithInvoke(
+        slot.list.get(), IOUSBHostPipe::CompleteAsyncIsochIO_Type::id, 0, [](OSObject*, OSAction*, const void*) {},
+        &action);
+  }
+  slot.action.reset(action, OSNoRetain);
+  return code;
+}
+
+bool IsochStream::open_pipe() {
   IOUSBHostPipe* pipe = nullptr;
-  const auto code = interface->CopyPipe(target_.endpoint.address.value, &pipe);
+  const auto code = interface_->CopyPipe(target_.endpoint.address.value, &pipe);
   pipe_.reset(pipe, OSNoRetain);
   if (code != kIOReturnSuccess) fail("CopyPipe", code);
   for (const auto& endpoint : context_.runtime.host().endpoints())
-    if (endpoint.address == target_.endpoint.address) phase_ = std::uint64_t{endpoint.phase.value_or(0)} * (8 / units_per_frame());
-  slots_.resize(plan_.depth);
+    if (endpoint.address == target_.endpoint.address)
+      phase_ = std::uint64_t{endpoint.phase.value_or(0)} * (8 / units_per_frame());
+  return code == kIOReturnSuccess;
+}
+
+void IsochStream::start(IOUSBHostInterface* interface) {
+  interface_.reset(interface, OSRetain);
+  open_pipe();
+  IODispatchQueue* default_queue = nullptr;
+  context_.runtime.client()->CopyDispatchQueue("Default", &default_queue);
+  default_queue_.reset(default_queue, OSNoRetain);
+  slots_.resize(pattern_->depth(plan_.depth));
   for (auto& slot : slots_)
     if (error_.empty() && !make_slot(slot)) return;
   if (!error_.empty()) return;
   cursor_ = next_frame_with_lead();
+  deadline_ = cursor_ + context_.frames + grace_frames;
   if (plan_.synchronous) {
     IODispatchQueue* queue = nullptr;
     IODispatchQueue::Create(plan_.name.c_str(), 0, 0, &queue);
@@ -113,7 +145,17 @@ void IsochStream::start(IOUSBHostInterface* interface) {
     queue_->DispatchAsync([this] { run_synchronous(); });
     return;
   }
+  submit_all();
+}
+
+void IsochStream::submit_all() {
   for (auto& slot : slots_) refill(slot);
+}
+
+bool IsochStream::finished() const {
+  if (interrupted_) return !error_.empty();
+  if (in_flight_ == 0 && !stop_busy_ && (stopping_ || !error_.empty() || exhausted_)) return true;
+  return is_wrong_ && !stop_busy_ && context_.runtime.host().frame_number() >= deadline_;
 }
 
 /// Fills the whole list from the cursor on. Entries beyond the stream's end are left out: the list gets shorter.
@@ -121,14 +163,18 @@ void IsochStream::fill(Slot& slot) {
   std::uint64_t frames = plan_.frames_per_request;
   const bool counted = plan_.payload != Payload::file && !target_.source;
   if (counted) frames = std::min<std::uint64_t>(frames, aligned(context_.frames - frames_planned_));
-  const auto count = static_cast<std::size_t>(frames * units_per_frame() / target_.endpoint.interval);
+  const auto count =
+      std::min(slot.entries.size(),
+               pattern_->entries(static_cast<std::size_t>(frames * units_per_frame() / target_.endpoint.interval)));
   slot.frames = static_cast<std::uint32_t>(frames);
+  slot.count = count;
   slot.list->SetLength(count * sizeof(IOUSBIsochronousFrame));
   const std::uint64_t unit = 8 / units_per_frame();
   const std::uint64_t step = target_.endpoint.interval * unit;
   std::size_t offset = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    fill_entry(slot.entries[i], slot.bytes.subspan(offset), {cursor_ * 8 + i * step + phase_});
+    const std::size_t written = pattern_->offset(offset, i, target_.endpoint.max_packet);
+    fill_entry(slot.entries[i], slot.bytes.subspan(written), {cursor_ * 8 + i * step + phase_});
     offset += slot.entries[i].requestCount;
   }
 }
@@ -150,43 +196,66 @@ void IsochStream::fill_entry(IOUSBIsochronousFrame& entry, std::span<std::uint8_
   }
 }
 
-/// Fills and submits at the cursor. A refusal for the sake of time is a violation; the request is then made anew at a
-/// safe distance, as drivers re-anchor [driverkit-facts 6].
+kern_return_t IsochStream::call(Slot& slot, OSAction* completion) {
+  fill(slot);
+  const std::uint64_t first = plan_.explicit_start ? pattern_->argument(cursor_, submissions_) : 0;
+  return pipe_->IsochIO(slot.data.get(), slot.list.get(), first, completion);
+}
+
+void IsochStream::report_refusal(IOReturn code) {
+  context_.reporter.report({check::Rule::status, 0, -1, target_.endpoint.address, usb::FrameTime::of(cursor_),
+                            context_.runtime.host().now(), fmt::format("a request for frame {} accepted", cursor_),
+                            fmt::format("kIOReturnIsoToo{} in frame {}", code == kIOReturnIsoTooOld ? "Old" : "New",
+                                        context_.runtime.host().frame_number())});
+}
+
+/// Fills and submits at the cursor. A refusal for the sake of time is a violation; what comes of it is the driver's
+/// pattern, and what was planned for the request is planned anew.
 bool IsochStream::submit(Slot& slot, OSAction* completion) {
+  using driver::AfterRefusal;
   const auto schedule = schedule_;
   const auto generator = generator_;
   const long position = file_ != nullptr ? std::ftell(file_) : 0;
-  const auto call = [&] {
-    fill(slot);
-    return pipe_->IsochIO(slot.data.get(), slot.list.get(), plan_.explicit_start ? cursor_ : 0, completion);
-  };
-  auto code = call();
-  if (code == kIOReturnIsoTooOld || code == kIOReturnIsoTooNew) {
-    context_.reporter.report({check::Rule::status, 0, -1, target_.endpoint.address, usb::FrameTime::of(cursor_),
-                              context_.runtime.host().now(), fmt::format("a request for frame {} accepted", cursor_),
-                              fmt::format("kIOReturnIsoToo{} in frame {}", code == kIOReturnIsoTooOld ? "Old" : "New",
-                                          context_.runtime.host().frame_number())});
+  const auto take_back = [&] {
     schedule_ = schedule;
     generator_ = generator;
     if (file_ != nullptr) file_ended_ = std::fseek(file_, position, SEEK_SET) != 0;
+  };
+  auto code = call(slot, completion);
+  if (code == kIOReturnSuccess) return true;
+  if (code == kIOReturnIsoTooOld || code == kIOReturnIsoTooNew) report_refusal(code);
+  take_back();
+  auto what = pattern_->after_refusal(code, context_.may_vanish);
+  if (what == AfterRefusal::start_anew) {
     cursor_ = next_frame_with_lead();
-    code = call();
+    code = call(slot, completion);
+    if (code == kIOReturnSuccess) return true;
+    take_back();
+    what = AfterRefusal::fail;
   }
-  if (code != kIOReturnSuccess) fail("IsochIO", code);
-  return code == kIOReturnSuccess;
+  if (what == AfterRefusal::same_again) later(bus::frame, [this, &slot] { refill(slot); });
+  if (what == AfterRefusal::end) stop();
+  if (what == AfterRefusal::fail) fail("IsochIO", code);
+  return false;
+}
+
+/// On the driver's queue, but not in its way until then.
+void IsochStream::later(bus::Duration pause, std::function<void()> task) {
+  auto& host = context_.runtime.host();
+  host.call_at(host.now() + pause, [queue = default_queue_, task = std::move(task)] { queue->DispatchAsync(task); });
 }
 
 /// The host has the request: what was only planned counts now.
 void IsochStream::submitted(Slot& slot) {
   slot.id = context_.ids.id();
   slot.first_frame = context_.ids.first_frame();
-  cursor_ = slot.first_frame + slot.frames;
+  ++submissions_;
+  cursor_ = pattern_->next({slot.first_frame, slot.count, slot.frames});
   frames_planned_ += slot.frames;
   const bool last = at_end();
   if (loop_ != nullptr && !target_.source) {
     std::size_t bytes = 0;
-    for (std::size_t i = 0; i < slot.frames * units_per_frame() / target_.endpoint.interval; ++i)
-      bytes += slot.entries[i].requestCount;
+    for (std::size_t i = 0; i < slot.count; ++i) bytes += slot.entries[i].requestCount;
     const auto window = check::service_window(slot.first_frame, 0, target_.endpoint.interval, context_.speed);
     loop_->sent(slot.bytes.first(bytes),
                 {slot.id, -1, target_.endpoint.address, window, context_.runtime.host().now()});
@@ -195,8 +264,9 @@ void IsochStream::submitted(Slot& slot) {
 }
 
 void IsochStream::refill(Slot& slot) {
+  if (interrupted_ && !pattern_->rearms_aborted()) return;
   if (at_end()) {
-    exhausted_ = true;
+    if (!std::exchange(exhausted_, true)) begin_stop();
     return;
   }
   if (!submit(slot, slot.action.get())) return;
@@ -208,16 +278,119 @@ void IsochStream::completed(Slot& slot, IOReturn status) {
   --in_flight_;
   ++completions_;
   frames_done_ += slot.frames;
-  look_at(slot);
-  // The overall status is a hint only; these end a stream [driverkit-facts 2.4, 6 no. 20]. One damaged packet does not
-  // make a silent device: the checks report it, and the stream goes on.
-  const auto count = slot.frames * units_per_frame() / target_.endpoint.interval;
+  const bool looks = pattern_->looks_at_entries(status);
+  if (looks) look_at(slot);
+  tell_consumed(slot, status, looks);
+  if (const auto work = pattern_->work(completions_); work.bits > 0)
+    context_.runtime.host().run_until(context_.runtime.host().now() + work);
+  // One damaged packet does not make a silent device: the checks report it, and the stream goes on.
   const bool silent = status == kIOReturnNotResponding &&
-                      std::ranges::all_of(slot.entries.first(count),
+                      std::ranges::all_of(slot.entries.first(slot.count),
                                           [](const auto& entry) { return entry.status == kIOReturnNotResponding; });
-  if (status == kIOReturnNoDevice || silent) return fail("IsochIO's completion", status);
-  if (status == kIOReturnAborted) return stop();
-  refill(slot);
+  after(slot, status, pattern_->after_completion({status, silent, completions_, context_.may_vanish}));
+}
+
+void IsochStream::after(Slot& slot, IOReturn status, driver::AfterCompletion what) {
+  using driver::AfterCompletion;
+  if (interrupted_ && !pattern_->rearms_aborted()) {
+    if (in_flight_ == 0 && may_go_on_) later({}, [this] { resume_streaming(); });
+    return;
+  }
+  if (what == AfterCompletion::fail) fail("IsochIO's completion", status);
+  if (what == AfterCompletion::end) stop();
+  if (what != AfterCompletion::resubmit) return;
+  const auto pause = pattern_->pause(completions_);
+  if (pause.bits == 0) return refill(slot);
+  later(pause, [this, &slot] { refill(slot); });
+}
+
+/// What an application gets: entries without error, or nothing.
+void IsochStream::tell_consumed(const Slot& slot, IOReturn status, bool looked) const {
+  if (context_.diagnosis == nullptr) return;
+  const auto is_good = [](const auto& entry) {
+    return entry.status == kIOReturnSuccess || entry.status == kIOReturnUnderrun;
+  };
+  const auto good = static_cast<std::size_t>(std::ranges::count_if(slot.entries.first(slot.count), is_good));
+  context_.diagnosis->consumed(target_.endpoint.address, slot.id, status, good, looked ? good : 0,
+                               context_.runtime.host().now());
+}
+
+// --- interruptions --------------------------------------------------------------------------------------------------
+
+void IsochStream::interrupt() {
+  if (stopping_ || exhausted_ || !error_.empty()) return;
+  interrupted_ = true;
+  may_go_on_ = false;
+}
+
+void IsochStream::end_interrupted() {
+  if (!interrupted_) return;
+  interrupted_ = false;
+  stop();
+}
+
+void IsochStream::go_on(IOUSBHostInterface* interface) {
+  if (!interrupted_) return;
+  next_interface_ = interface;
+  may_go_on_ = true;
+  if (in_flight_ == 0) later({}, [this] { resume_streaming(); });
+}
+
+/// The pipe may be a new one, and the frame counter anywhere.
+void IsochStream::resume_streaming() {
+  if (!interrupted_ || !may_go_on_ || in_flight_ != 0) return;
+  interrupted_ = may_go_on_ = false;
+  if (pattern_->copies_pipe_again()) {
+    if (next_interface_ != nullptr) interface_.reset(next_interface_, OSRetain);
+    if (!open_pipe()) return;
+  }
+  if (pattern_->plans_again()) cursor_ = next_frame_with_lead();
+  const std::uint64_t left = context_.frames - std::min(context_.frames, frames_planned_);
+  deadline_ = context_.runtime.host().frame_number() + left + grace_frames;
+  submit_all();
+}
+
+// --- the driver's Stop ----------------------------------------------------------------------------------------------
+
+/// The stream has submitted its last request; up to `depth` - 1 are still in flight.
+void IsochStream::begin_stop() {
+  using driver::StopStyle;
+  switch (pattern_->stop()) {
+    case StopStyle::drain:
+      return;
+    case StopStyle::wait_on_queue:
+      stop_busy_ = true;
+      return later({}, [this] { stop_on_queue(); });
+    case StopStyle::free_at_once:
+      return later({}, [this] {
+        pipe_->Abort(kIOUSBAbortAsynchronous, kIOReturnAborted, nullptr);
+        if (context_.diagnosis != nullptr)
+          context_.diagnosis->freed(target_.endpoint.address, context_.runtime.host().now());
+      });
+    case StopStyle::cancel_and_wait:
+      stop_busy_ = true;
+      return later({}, [this] { stop_cancelling(); });
+  }
+}
+
+void IsochStream::stop_on_queue() {
+  constexpr std::uint64_t poll = 10;  // ms
+  auto& host = context_.runtime.host();
+  const bus::BusTime give_up = host.now() + stop_patience;
+  pipe_->Abort(kIOUSBAbortAsynchronous, kIOReturnAborted, nullptr);
+  while (in_flight_ != 0 && host.now() < give_up) IOSleep(poll);
+  stop_busy_ = false;
+}
+
+void IsochStream::stop_cancelling() {
+  for (const auto& slot : slots_) slot.action->Cancel([] {});
+  pipe_->Abort(kIOUSBAbortAsynchronous, kIOReturnAborted, nullptr);
+  later(stop_patience, [this] {
+    if (context_.diagnosis != nullptr)
+      context_.diagnosis->waited_in_vain(target_.endpoint.address, in_flight_, context_.runtime.host().now());
+    stop_busy_ = false;
+    in_flight_ = 0;
+  });
 }
 
 void IsochStream::run_synchronous() {
@@ -245,8 +418,7 @@ void IsochStream::run_synchronous() {
 void IsochStream::look_at(const Slot& slot) {
   if (!target_.source && plan_.payload != Payload::feedback) return;
   std::size_t offset = 0;
-  const auto count = slot.frames * units_per_frame() / target_.endpoint.interval;
-  for (std::size_t i = 0; i < count; ++i) {
+  for (std::size_t i = 0; i < slot.count; ++i) {
     const auto& entry = slot.entries[i];
     const auto bytes = slot.bytes.subspan(offset, entry.completeCount);
     offset += entry.requestCount;

@@ -1,6 +1,6 @@
 // isochio: one isochronous stream of a run, written as drivers write it: several IsochIO requests in flight, a frame
-// cursor, and the refill in the completion [driverkit-facts 4]. A synchronous stream calls IsochIO without completion
-// from a queue of its own.
+// cursor, and the refill in the completion [driverkit-facts 4]. What it decides is a driver::Pattern's, the calls are
+// here. A synchronous stream calls IsochIO without completion from a queue of its own.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "check/diagnosis.h"
 #include "check/payload.h"
 #include "driverkit/runtime.h"
+#include "scenario/driver/pattern.h"
 #include "scenario/loop.h"
 #include "scenario/plan.h"
 #include "scenario/request_ids.h"
@@ -28,6 +30,8 @@ struct StreamContext {
   /// The host places no first frame: streams begin apart, and an IN stream of a loopback pair waits for what is under
   /// way.
   bool unplaced = false;
+  check::Diagnosis* diagnosis = nullptr;  ///< told of what drivers do with what they get; may be null
+  bool may_vanish = false;                ///< the scenario takes the device away
 };
 
 class IsochStream {
@@ -46,8 +50,20 @@ class IsochStream {
   void start(IOUSBHostInterface* interface);
   /// Submits nothing more.
   void stop() { stopping_ = true; }
-  /// Nothing is in flight and nothing more will come.
-  bool finished() const { return in_flight_ == 0 && (stopping_ || !error_.empty() || exhausted_); }
+  /// Nothing is in flight and nothing more will come; or the time of the stream is over, and its driver is stuck.
+  bool finished() const;
+  /// A completion is to come, unless host or device fail.
+  bool waits_for_completion() const { return in_flight_ != 0 && !is_wrong_; }
+
+  /// Something is about to end what is in flight (abort, alternate setting, reset, sleep): nothing more is submitted.
+  void interrupt();
+  /// It is over: the stream goes on when the last completion of before has run. `interface`: its new object after a
+  /// reset or a new attachment; null: the same one.
+  void go_on(IOUSBHostInterface* interface = nullptr);
+  /// The interruption ends the stream.
+  void end_interrupted();
+  IOUSBHostPipe* pipe() const { return pipe_.get(); }
+  const std::string& name() const { return plan_.name; }
   /// Why the stream could not go on; empty otherwise.
   const std::string& error() const { return error_; }
   std::uint64_t frames_done() const { return frames_done_; }
@@ -60,6 +76,7 @@ class IsochStream {
     std::span<std::uint8_t> bytes;
     std::span<IOUSBIsochronousFrame> entries;
     std::uint32_t frames = 0;
+    std::size_t count = 0;  ///< entries in use
     std::uint64_t id = 0, first_frame = 0;
   };
 
@@ -71,10 +88,22 @@ class IsochStream {
   void fill(Slot& slot);
   void fill_entry(IOUSBIsochronousFrame& entry, std::span<std::uint8_t> bytes, usb::FrameTime at);
   void refill(Slot& slot);
+  bool open_pipe();
+  kern_return_t make_action(Slot& slot);
+  kern_return_t call(Slot& slot, OSAction* completion);
   bool submit(Slot& slot, OSAction* completion);
+  void report_refusal(IOReturn code);
+  void later(bus::Duration pause, std::function<void()> task);
+  void submit_all();
+  void resume_streaming();
+  void begin_stop();
+  void stop_on_queue();
+  void stop_cancelling();
   void submitted(Slot& slot);
   void completed(Slot& slot, IOReturn status);
+  void after(Slot& slot, IOReturn status, driver::AfterCompletion what);
   void look_at(const Slot& slot);
+  void tell_consumed(const Slot& slot, IOReturn status, bool looked) const;
   void take_feedback(std::span<const std::uint8_t> bytes, const check::PacketPlace& place);
   void run_synchronous();
   void fail(const char* what, IOReturn code);
@@ -84,18 +113,24 @@ class IsochStream {
   const StreamTarget& target_;
   std::uint64_t phase_ = 0;  ///< place within the service interval, in steps of usb::FrameTime; stamps name it
   Loop* loop_;
+  std::unique_ptr<driver::Pattern> pattern_;
+  bool is_wrong_;  ///< the pattern is one that fails
   SizeSchedule schedule_;
   check::PatternGenerator generator_;
   std::FILE* file_ = nullptr;
   std::function<void(FeedbackValue)> follow_;
   OSSharedPtr<IOUSBHostInterface> interface_;
   OSSharedPtr<IOUSBHostPipe> pipe_;
-  OSSharedPtr<IODispatchQueue> queue_;
+  OSSharedPtr<IODispatchQueue> queue_, default_queue_;
   std::vector<Slot> slots_;
   std::uint64_t cursor_ = 0, frames_planned_ = 0, frames_done_ = 0, completions_ = 0;
   std::uint32_t in_flight_ = 0;
   std::uint64_t feedback_values_ = 0;
-  bool stopping_ = false, exhausted_ = false, file_ended_ = false;
+  std::uint64_t submissions_ = 0;
+  std::uint64_t deadline_ = 0;  ///< frame in which a stream that should be over by then is
+  bool stopping_ = false, exhausted_ = false, file_ended_ = false, stop_busy_ = false;
+  bool interrupted_ = false, may_go_on_ = false;
+  IOUSBHostInterface* next_interface_ = nullptr;
   std::string error_;
 };
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "description/toml_table.h"
+#include "scenario/driver/pattern.h"
 #include "scenario/register_names.h"
 #include "scenario/scenario.h"
 
@@ -102,6 +103,27 @@ void read_common(Table& table, Plan& plan) {
     table.fail("source", "has a meaning only with payload = \"loopback\"");
 }
 
+/// A pattern that puts its own first frames or sizes in the request's place can't carry what needs the driver's.
+void read_driver(Table& table, IsochStreamPlan& plan) {
+  table.read("driver", plan.driver);
+  const auto words = driver::pattern_words();
+  if (std::find(words.begin(), words.end(), plan.driver) == words.end()) {
+    const auto near = config::nearest(plan.driver, words);
+    table.fail("driver", fmt::format("no such driver pattern: \"{}\"{}; docs/driver-patterns.md describes them",
+                                     plan.driver, near ? fmt::format("; did you mean \"{}\"?", *near) : ""));
+    return;
+  }
+  if (plan.driver == "repaired") return;
+  if (plan.synchronous) table.fail("driver", "patterns are for streams with mode = \"async\"");
+  if (plan.driver == "max_packet_stride" && plan.endpoint.is_in())
+    table.fail("driver", "\"max_packet_stride\" is a mistake of OUT streams");
+  const bool zero = plan.driver == "first_frame_0_from_completion";
+  if (zero && !plan.endpoint.is_in() && plan.payload == Payload::pattern)
+    table.fail("driver",
+               "the pattern carries the frame in which it moves, which is not known with first frame 0: use payload = "
+               "\"mod63\" or \"zeros\"");
+}
+
 IsochStreamPlan read_stream(Table& table, const std::filesystem::path& folder) {
   IsochStreamPlan plan;
   read_common(table, plan);
@@ -112,6 +134,7 @@ IsochStreamPlan read_stream(Table& table, const std::filesystem::path& folder) {
   table.read("lead", plan.lead, 4096, 0);
   plan.explicit_start = table.word("start", {"explicit", "zero"}).value_or(0) == 0;
   plan.synchronous = table.word("mode", {"async", "sync"}).value_or(0) == 1;
+  read_driver(table, plan);
   std::string file;
   table.read("file", file);
   if (!file.empty()) plan.file = folder / file;
@@ -180,6 +203,31 @@ void read_controller(Table& table, controller::SimHostOptions& options) {
   table.finish();
 }
 
+void read_software(Table& table, Scenario& scenario) {
+  constexpr const char* shapes[] = {"fixed", "uniform", "long_tail"};
+  auto& interrupts = scenario.controller.interrupts;
+  using Shape = controller::InterruptOptions::Shape;
+  read_duration(table, "interrupt_latency_us", scenario.controller.interrupt_latency);
+  table.read("interrupt_latency", interrupts.shape, shapes);
+  read_duration(table, "interrupt_latency_max_us", interrupts.most);
+  read_duration(table, "interrupt_tail_us", interrupts.tail);
+  read_duration(table, "interrupt_coalesce_us", interrupts.coalesce);
+  read_duration(table, "interrupt_stall_us", interrupts.stall);
+  read_duration(table, "interrupt_stall_every_us", interrupts.stall_every);
+  read_duration(table, "queue_block_us", scenario.software.queue_block);
+  read_duration(table, "queue_block_every_us", scenario.software.queue_block_every);
+  if (interrupts.shape != Shape::fixed && interrupts.most < scenario.controller.interrupt_latency)
+    table.fail("interrupt_latency_max_us",
+               "a varying interrupt latency needs its upper end, at least interrupt_latency_us");
+  if (interrupts.shape == Shape::long_tail && interrupts.tail.bits == 0)
+    table.fail("interrupt_tail_us", "is missing: each further interrupt_tail_us of latency is half as likely");
+  if (interrupts.stall.bits > 0 && interrupts.stall_every <= interrupts.stall)
+    table.fail("interrupt_stall_every_us", "has to be longer than interrupt_stall_us");
+  if (scenario.software.queue_block.bits > 0 && scenario.software.queue_block_every <= scenario.software.queue_block)
+    table.fail("queue_block_every_us", "has to be longer than queue_block_us");
+  table.finish();
+}
+
 void read_driverkit(Table& table, driverkit::RuntimeOptions& options) {
   constexpr const char* short_in[] = {"success", "underrun"};
   constexpr const char* missed_entry[] = {"not_sent", "overrun"};
@@ -206,6 +254,7 @@ void read_checks(Table& table, Checks& checks) {
   table.read("pid_sequence", checks.pid_sequence);
   table.read("status", checks.status);
   table.read("device_log", checks.device_log);
+  table.read("driver", checks.driver);
   read_duration(table, "completion_latency_us", checks.completion_latency);
   table.finish();
 }
@@ -215,6 +264,8 @@ void read_sections(Table& table, Scenario& scenario) {
   auto driverkit = table.table("driverkit"), checks = table.table("checks");
   read_registers(registers, scenario);
   read_controller(controller, scenario.controller);
+  auto software = table.table("software");
+  read_software(software, scenario);
   read_driverkit(driverkit, scenario.driverkit);
   scenario.driverkit.keep_away_frames = std::max(1U, scenario.controller.keep_away_frames);
   scenario.driverkit.horizon_frames = scenario.controller.horizon_frames;

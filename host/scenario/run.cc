@@ -9,6 +9,7 @@
 
 #include "bus/observer_list.h"
 #include "capture/pcapng.h"
+#include "check/diagnosis.h"
 #include "check/suite.h"
 #include "controller/sim_host.h"
 #include "driverkit/status.h"
@@ -51,6 +52,18 @@ check::SuiteOptions suite_options(const Scenario& scenario, bool wire) {
   return options;
 }
 
+/// Refusals of the DriverKit layer go to all who watch requests.
+class RefusalTee final : public controller::RequestObserver {
+ public:
+  explicit RefusalTee(std::vector<controller::RequestObserver*> observers) : observers_(std::move(observers)) {}
+  void on_refused(const controller::IsochRequest& request, controller::Status why, bus::BusTime at) override {
+    for (auto* observer : observers_) observer->on_refused(request, why, at);
+  }
+
+ private:
+  std::vector<controller::RequestObserver*> observers_;
+};
+
 /// Everything of one run, in the order in which it is built up and taken down.
 class Run {
  public:
@@ -62,6 +75,7 @@ class Run {
 
   tl::expected<void, RunError> open_outputs();
   tl::expected<void, RunError> connect();
+  void watch_driver();
   RunOutcome run();
 
  private:
@@ -71,6 +85,7 @@ class Run {
   tl::expected<void, std::string> stream_until_done();
   void start_streams();
   bool streams_finished() const;
+  void block_queue();
   void end_streams();
   std::string stream_error() const;
   tl::expected<void, std::string> read_log();
@@ -93,6 +108,8 @@ class Run {
   std::string received_path_;
   std::unique_ptr<bus::Link> link_;
   std::unique_ptr<controller::Host> host_;
+  std::unique_ptr<check::Diagnosis> diagnosis_;
+  std::unique_ptr<RefusalTee> refusals_;
   RequestIds ids_;
   std::unique_ptr<StreamContext> context_;
   std::vector<std::unique_ptr<Loop>> loops_;
@@ -155,12 +172,26 @@ tl::expected<void, RunError> Run::connect() {
   }
   if (link_) {
     link_->set_observer(&suite_);
-    host_ = std::make_unique<controller::SimHost>(*link_, scenario_.controller);
+    auto host_options = scenario_.controller;
+    host_options.interrupts.seed = scenario_.seed;
+    host_ = std::make_unique<controller::SimHost>(*link_, host_options);
   }
   host_->add_observer(&suite_);
   host_->add_observer(&ids_);
   if (capture_) host_->add_observer(capture_.get());
+  watch_driver();
   return {};
+}
+
+/// A real host's driver is this program itself, and its frames are estimates: nothing there to diagnose.
+void Run::watch_driver() {
+  std::vector<controller::RequestObserver*> observers{&suite_};
+  if (scenario_.checks.driver && link_) {
+    diagnosis_ = std::make_unique<check::Diagnosis>(suite_.reporter(), [this] { return host_->frame_number(); });
+    host_->add_observer(diagnosis_.get());
+    observers.push_back(diagnosis_.get());
+  }
+  refusals_ = std::make_unique<RefusalTee>(std::move(observers));
 }
 
 RunOutcome Run::run() {
@@ -215,7 +246,8 @@ tl::expected<void, std::string> Run::configure() {
     return tl::unexpected(fmt::format("the device came up at {}, the scenario asks for {}",
                                       usb::to_string(host_->speed()), usb::to_string(scenario_.speed)));
   auto options = scenario_.driverkit;
-  options.observer = &suite_;
+  options.observer = refusals_.get();
+  options.driver_observer = diagnosis_.get();
   runtime_ = std::make_unique<driverkit::Runtime>(*host_, std::move(options));
   const auto check = [](const char* what, kern_return_t code) -> tl::expected<void, std::string> {
     if (code == kIOReturnSuccess) return {};
@@ -250,8 +282,8 @@ tl::expected<void, std::string> Run::set_up_device() {
 }
 
 void Run::make_streams() {
-  context_ = std::make_unique<StreamContext>(
-      StreamContext{*runtime_, ids_, suite_.reporter(), scenario_.speed, scenario_.frames, !link_});
+  context_ = std::make_unique<StreamContext>(StreamContext{*runtime_, ids_, suite_.reporter(), scenario_.speed,
+                                                           scenario_.frames, !link_, diagnosis_.get(), false});
   std::vector<Loop*> isoch_loops(plan_.streams.size()), bulk_loops(plan_.bulk.size());
   const auto join = [&](const std::vector<StreamTarget>& targets, std::vector<Loop*>& loops, auto bytes_in_flight,
                         std::FILE* received) {
@@ -305,6 +337,18 @@ void Run::start_streams() {
   for (std::size_t i = 0; i < streams_.size(); ++i)
     if (!early(i)) start(i);
   for (std::size_t i = 0; i < bulk_.size(); ++i) bulk_[i]->start(runtime_->interface(scenario_.bulk[i].interface));
+  block_queue();
+}
+
+/// Now and then, until the run is over.
+void Run::block_queue() {
+  const auto& software = scenario_.software;
+  if (software.queue_block.bits == 0) return;
+  host_->call_at(host_->now() + software.queue_block_every, [this] {
+    if (!runtime_ || streams_finished()) return;
+    runtime_->block_queue(scenario_.software.queue_block);
+    block_queue();
+  });
 }
 
 bool Run::streams_finished() const {
@@ -335,7 +379,9 @@ tl::expected<void, std::string> Run::stream_until_done() {
     show_progress();
     if (interrupted()) break;
     if (auto done = log_windows(); !done) return done;
-    if (completions() != last_completions || streams_.empty()) {
+    const bool waits = std::any_of(streams_.begin(), streams_.end(),
+                                   [](const auto& stream) { return stream->waits_for_completion(); });
+    if (completions() != last_completions || !waits) {
       last_completions = completions();
       last_frame = host_->frame_number();
     } else if (host_->frame_number() - last_frame > stuck_frames) {

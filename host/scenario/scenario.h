@@ -65,6 +65,7 @@ struct IsochStreamPlan {
   std::uint32_t lead = 4;                ///< frames between the running one and the first frame of the stream
   bool explicit_start = true;            ///< false: first frame 0, the next one available
   bool synchronous = false;              ///< IsochIO without completion
+  std::string driver = "repaired";       ///< how it behaves: a name of driver/pattern.h
   std::string source;                    ///< loopback: name of the OUT stream that comes back
   std::filesystem::path file;            ///< file
   std::string path;                      ///< e.g. "stream[0]", for errors
@@ -83,9 +84,16 @@ struct BulkStreamPlan {
   int line = 0;
 };
 
+/// What else keeps host software busy. The interrupts' behaviour is in SimHostOptions.
+struct Software {
+  /// The queue that delivers completions is held up for `queue_block` every `queue_block_every`; 0: never.
+  bus::Duration queue_block{}, queue_block_every{};
+};
+
 /// Which checkers judge the run, and their limits.
 struct Checks {
   bool frame_timing = true, wire_timing = true, payload = true, pid_sequence = true, status = true, device_log = true;
+  bool driver = true;
   bus::Duration completion_latency = 1000 * bus::microsecond;  ///< most from the last entry's end to the callback
 };
 
@@ -100,6 +108,7 @@ struct Scenario {
   std::map<std::uint16_t, std::uint32_t> registers;  ///< written before the streams start
   controller::SimHostOptions controller;
   driverkit::RuntimeOptions driverkit;  ///< keep-away, horizon and past frames as in `controller`
+  Software software;
   Checks checks;
   std::filesystem::path file;  ///< where it came from
 };

@@ -14,6 +14,9 @@
 #include <DriverKit/OSBlock.h>
 #include <DriverKit/OSObject.h>
 
+namespace isochio::controller {
+struct Delivery;
+}
 class OSAction;
 using OSActionCancelHandler = OSBlock;
 using OSActionAbortedHandler = OSBlock;
@@ -62,7 +65,9 @@ class OSAction : public OSObject {
     return DeliverErased(Type::id, std::make_shared<typename Type::Arguments>(args...), scope);
   }
   /// `scope` tells a running delivery from others (Core::running_scope).
-  bool DeliverErased(std::uint64_t type, std::shared_ptr<const void> arguments, const void* scope = nullptr);
+  /// `delivery` (may be null) is what observers of drivers are told about it.
+  bool DeliverErased(std::uint64_t type, std::shared_ptr<const void> arguments, const void* scope = nullptr,
+                     std::shared_ptr<const isochio::controller::Delivery> delivery = nullptr);
   void Run(const void* arguments);
 
   void free() override;

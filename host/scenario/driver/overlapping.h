@@ -1,0 +1,13 @@
+// isochio: begins each request in the last frame of the one before [driverkit-facts 2.5].
+#pragma once
+
+#include "scenario/driver/pattern.h"
+
+namespace isochio::scenario::driver {
+
+class Overlapping final : public Pattern {
+ public:
+  std::uint64_t next(const Listed& request) const override { return request.first_frame + request.frames - 1; }
+};
+
+}  // namespace isochio::scenario::driver
