@@ -173,7 +173,10 @@ void Diagnosis::on_refused(const IsochRequest& request, Status why, bus::BusTime
 void Diagnosis::too_old(Stream& s, const IsochRequest& request, bus::BusTime at) {
   const std::uint64_t frame = request.first_frame, now = running_frame_();
   if (frame != std::exchange(s.refused_frame, frame)) s.refused_again = 0;
-  if (++s.refused_again >= same_frame_often)
+  // Several buffers at one moment are one attempt.
+  if (s.refused_again == 0 || now != s.refused_in) ++s.refused_again;
+  s.refused_in = now;
+  if (s.refused_again >= same_frame_often)
     tell(Rule::cursor_not_advanced, request.endpoint, 0, at, "a new start at a safe distance from the running frame",
          fmt::format("cursor not advanced after a refused submit: frame {} asked for {} times, now {} frames ago: "
                      "IsoTooOld for ever",

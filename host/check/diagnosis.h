@@ -69,9 +69,9 @@ class Diagnosis final : public controller::RequestObserver, public controller::D
     std::uint64_t undelivered = 0;  ///< that the driver waits for
     std::uint64_t depth = 0;        ///< the most that it waited for
     std::map<const std::uint8_t*, Buffer> buffers;
-    std::map<std::uint64_t, const std::uint8_t*> requests;  ///< undelivered ones
-    std::uint64_t refused_frame = 0, refused_again = 0;
-    std::uint64_t stale = 0;    ///< refusals of a pipe that is gone
+    std::map<std::uint64_t, const std::uint8_t*> requests;               ///< undelivered ones
+    std::uint64_t refused_frame = 0, refused_in = 0, refused_again = 0;  ///< asked for; when last; how often
+    std::uint64_t stale = 0;                                             ///< refusals of a pipe that is gone
     std::uint64_t rearmed = 0;  ///< submissions from completions that said that it is over
     bool over = false;          ///< such a completion was delivered, and none other since
     std::uint64_t zero_gaps = 0, lost_frames = 0;
