@@ -61,9 +61,14 @@ module isochio_device #(
   wire [10:0] rx_token;
   wire [11:0] rx_length;
 
-  wire tx_start, tx_next, tx_done;
-  wire [3:0] tx_pid;
+  wire tx_start, tx_next, tx_done, tx_crc_bad;
+  wire [3:0] tx_pid, tx_pid_mask;
   wire [10:0] tx_length;
+  wire [7:0] tx_data_mask;
+
+  wire fault_fetch, fault_in, fault_taken;
+  wire [3:0] fault_engine, fault_kind;
+  wire [11:0] fault_argument;
 
   wire sof, frame_tick, frame_locked, frame_event, frame_missed, frame_unexpected;
   wire [13:0] frame;
@@ -160,6 +165,9 @@ module isochio_device #(
       .start_i(tx_start),
       .pid_i(tx_pid),
       .length_i(tx_length),
+      .pid_mask_i(tx_pid_mask),
+      .crc_bad_i(tx_crc_bad),
+      .data_mask_i(tx_data_mask),
       .data_i(control ? ctl_in_data : in_data),
       .next_o(tx_next),
       .done_o(tx_done),
@@ -246,6 +254,15 @@ module isochio_device #(
       .tx_pid_o(tx_pid),
       .tx_length_o(tx_length),
       .tx_done_i(tx_done),
+      .tx_pid_mask_o(tx_pid_mask),
+      .tx_crc_bad_o(tx_crc_bad),
+      .tx_data_mask_o(tx_data_mask),
+      .fault_fetch_o(fault_fetch),
+      .fault_in_o(fault_in),
+      .fault_engine_o(fault_engine),
+      .fault_taken_o(fault_taken),
+      .fault_kind_i(fault_kind),
+      .fault_argument_i(fault_argument),
       .sof_o(sof),
       .lookup_o(lookup),
       .lookup_index_o(lookup_index),
@@ -466,6 +483,12 @@ module isochio_device #(
       .out_end_i(out_end),
       .out_commit_i(out_commit),
       .out_discard_i(out_discard),
+      .fault_fetch_i(fault_fetch),
+      .fault_in_i(fault_in),
+      .fault_engine_i(fault_engine),
+      .fault_taken_i(fault_taken),
+      .fault_kind_o(fault_kind),
+      .fault_argument_o(fault_argument),
       .event_i(event_valid),
       .event_kind_i(event_kind),
       .event_endpoint_i(event_endpoint),

@@ -179,10 +179,16 @@ void read_registers(Table& table, Scenario& scenario) {
     table.find(name);
     const auto number = register_number(name);
     const auto* integer = value.as_integer();
+    const auto* text = value.as_string();
+    const auto word = number && text != nullptr ? register_word(*number, text->get()) : std::nullopt;
     if (!number) {
       const auto near = config::nearest(name, register_names());
       table.fail(name, fmt::format("no such register (docs/registers.md){}; a number such as 0x00A works too",
                                    near ? fmt::format("; did you mean {}?", *near) : ""));
+    } else if (word) {
+      scenario.registers[*number] = *word;
+    } else if (text != nullptr) {
+      table.fail(name, fmt::format("\"{}\" is no word for a value of this register (docs/registers.md)", text->get()));
     } else if (integer == nullptr || integer->get() < 0 || integer->get() > 0xffff'ffffLL) {
       table.fail(name, "must be a whole number of 32 bits");
     } else {

@@ -11,6 +11,8 @@
 namespace isochio::scenario {
 
 std::optional<std::uint16_t> register_number(std::string_view name);
+/// The value that a word stands for in this register: "crc" in FAULT.
+std::optional<std::uint32_t> register_word(std::uint16_t number, std::string_view word);
 /// The names there are (of engines only number 0), for suggestions.
 const std::vector<std::string>& register_names();
 
@@ -24,6 +26,7 @@ constexpr std::uint16_t in_engine(unsigned n) { return static_cast<std::uint16_t
 constexpr std::uint16_t out_engine(unsigned n) { return static_cast<std::uint16_t>(0x200 + 0x20 * n); }
 constexpr std::uint16_t size_list(unsigned n) { return static_cast<std::uint16_t>(0x300 + 0x10 * n); }
 inline constexpr std::uint16_t function = 0, seed = 1, size_mode = 2, size = 3, sample_bytes = 4, list_length = 5;
+inline constexpr std::uint16_t faults = 21, fault = 24, fault_argument = 25, fault_every = 26, fault_frame = 27;
 inline constexpr std::uint16_t engine_registers = 21;  ///< FUNCTION … TRUNCATED
 }  // namespace reg
 

@@ -14,6 +14,10 @@ module packet_tx (
     input  wire        start_i,
     input  wire [ 3:0] pid_i,
     input  wire [10:0] length_i,
+    // Faults (docs/registers.md): bits that are sent wrong of the PID's check field, of the CRC16's second byte and of the first payload byte.
+    input  wire [ 3:0] pid_mask_i,
+    input  wire        crc_bad_i,
+    input  wire [ 7:0] data_mask_i,
     input  wire [ 7:0] data_i,
     output wire        next_o,
     output wire        done_o,
@@ -36,6 +40,8 @@ module packet_tx (
   reg [10:0] left_q;
   reg [15:0] crc_q;
 
+  wire [7:0] payload = state_q == PID ? data_i ^ data_mask_i : data_i;
+
   // The payload byte on data_i goes out next.
   assign next_o = utmi_tx_ready_i && left_q != 11'd0 && (state_q == PID || state_q == DATA);
 
@@ -44,7 +50,7 @@ module packet_tx (
     if (start_i) begin
       state_q <= PID;
       valid_q <= 1'b1;
-      data_q <= {~pid_i, pid_i};
+      data_q <= {~pid_i ^ pid_mask_i, pid_i};
       is_data_q <= pid_i[1:0] == 2'b11;
       left_q <= length_i;
       crc_q <= 16'hFFFF;
@@ -57,8 +63,8 @@ module packet_tx (
             done_q  <= 1'b1;
           end else if (left_q != 11'd0) begin
             state_q <= DATA;
-            data_q <= data_i;
-            crc_q <= crc16_byte(crc_q, data_i);
+            data_q <= payload;
+            crc_q <= crc16_byte(crc_q, payload);
             left_q <= left_q - 11'd1;
           end else begin
             state_q <= CRC_HIGH;
@@ -67,7 +73,7 @@ module packet_tx (
         end
         CRC_HIGH: begin
           state_q <= LAST;
-          data_q  <= ~crc_q[15:8];
+          data_q  <= ~crc_q[15:8] ^ {8{crc_bad_i}};
         end
         LAST: begin
           state_q <= IDLE;

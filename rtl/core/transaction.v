@@ -7,6 +7,7 @@
 // down from the transactions needed; a further token gets a zero-length DATA0. OUT: an interval is handed on only when its PID
 // sequence is complete and every packet was good; a bad packet discards all of it, and so does the (micro)frame that ends its service
 // interval before the sequence is complete. Interrupt endpoints are treated as bulk.
+// Faults (docs/registers.md): a packet for which fault_plan has chosen one is spoiled in GO, which takes a clock more.
 // Whatever arrives, every state ends with the end of a packet, tx_done_i or a timeout.
 `default_nettype none
 
@@ -42,6 +43,17 @@ module transaction (
     output wire [ 3:0] tx_pid_o,
     output wire [10:0] tx_length_o,
     input  wire        tx_done_i,
+    // Bits that are to be sent wrong: of the PID's check field, of the CRC16, and of the first payload byte under a CRC16 that fits.
+    output wire [ 3:0] tx_pid_mask_o,
+    output wire        tx_crc_bad_o,
+    output wire [ 7:0] tx_data_mask_o,
+    // fault_plan: the strobe asks for this endpoint's fault, which is there 2 clocks later; the packet that it concerns begins.
+    output wire        fault_fetch_o,
+    output wire        fault_in_o,
+    output wire [ 3:0] fault_engine_o,
+    output wire        fault_taken_o,
+    input  wire [ 3:0] fault_kind_i,
+    input  wire [11:0] fault_argument_i,
     // frame_timer: strobe, a good SOF ended.
     output wire        sof_o,
     // endpoint_table
@@ -104,7 +116,12 @@ module transaction (
 
   localparam EV_TOKEN = 4'd2, EV_DATA_IN = 4'd3, EV_DATA_OUT = 4'd4, EV_HANDSHAKE = 4'd5, EV_ERROR = 4'd6, EV_OTHER = 4'd8;
   localparam BAD_CRC5 = 4'd1, BAD_CRC16 = 4'd2, BAD_PID = 4'd3, BAD_RX = 4'd4, BAD_SHORT = 4'd5, BAD_LONG = 4'd6,
-             BAD_TIMEOUT = 4'd7, BAD_SEQUENCE = 4'd8, BAD_TOGGLE = 4'd9, BAD_OVERFLOW = 4'd10;
+             BAD_TIMEOUT = 4'd7, BAD_SEQUENCE = 4'd8, BAD_TOGGLE = 4'd9, BAD_OVERFLOW = 4'd10, BAD_ON_PURPOSE = 4'd11;
+  localparam SENT_SPOILED = 4'd3;
+
+  // Faults; the first four concern handshakes too.
+  localparam F_NONE = 4'd0, F_SILENT = 4'd1, F_DELAY = 4'd2, F_PID_CHECK = 4'd3, F_PID = 4'd4, F_CRC = 4'd5, F_SHORT = 4'd6, F_LONG = 4'd7,
+             F_EMPTY = 4'd8, F_PAYLOAD = 4'd9, F_FEEDBACK = 4'd10;
 
   localparam [2:0] TEST_SE0_NAK = 3'd3;
 
@@ -132,6 +149,12 @@ module transaction (
   reg [10:0] tx_length_q;
   reg [ 3:0] sent_status_q;
   reg        extra_q;
+  // A data packet, whatever PID a fault puts on it; spoiled by a fault; so much that it is no valid packet of its kind, or none at all.
+  reg sends_data_q, spoiled_q, invalid_q, silent_q;
+  reg [11:0] delay_q;
+  reg [ 3:0] pid_mask_q;
+  reg [ 7:0] data_mask_q;
+  reg        crc_bad_q;
   // The OUT data packet.
   reg accept_q, sequence_good_q, final_q, room_q;
   reg [1:0] ctl_kind_q;
@@ -149,7 +172,7 @@ module transaction (
   // Strobes of one clock, cleared together.
   localparam S_IN_OPEN = 0, S_IN_START = 1, S_IN_DONE = 2, S_OUT_START = 3, S_OUT_END = 4, S_OUT_COMMIT = 5, S_OUT_DISCARD = 6,
              S_EVENT = 7, S_FLIP = 8, S_STATE_WE = 9, S_SETUP_START = 10, S_SETUP_DONE = 11, S_CTL_OUT_START = 12, S_CTL_OUT_DONE = 13,
-             S_CTL_IN_START = 14, S_CTL_IN_DONE = 15, S_COUNT = 16;
+             S_CTL_IN_START = 14, S_CTL_IN_DONE = 15, S_FAULT_FETCH = 16, S_FAULT_TAKEN = 17, S_COUNT = 18;
   reg [S_COUNT-1:0] strobe_q;
   reg in_ok_q;
 
@@ -211,6 +234,7 @@ module transaction (
     begin
       tx_pid_q <= pid;
       tx_length_q <= 11'd0;
+      sends_data_q <= 1'b0;
       state_q <= GO;
     end
   endtask
@@ -221,6 +245,7 @@ module transaction (
     begin
       tx_pid_q <= pid;
       tx_length_q <= length;
+      sends_data_q <= 1'b1;
       state_q <= START;
     end
   endtask
@@ -238,6 +263,55 @@ module transaction (
       state_word_q <= {1'b0, transactions - 2'd1, bytes > {1'b0, max_packet} ? bytes - {1'b0, max_packet} : 12'd0, opened};
     end
   endtask
+
+  // A packet that waits in GO and for which there is a fault. NAK and STALL of an IN endpoint are left alone.
+  wire spoil = state_q == GO && enable_i && fault_kind_i != F_NONE && !spoiled_q && !control &&
+               (sends_data_q ? fault_kind_i <= F_FEEDBACK : fault_kind_i <= F_PID && !index_q[4]);
+  // An argument of 0 stands for the usual one. (A function: worked out for a fault only.)
+  function [3:0] other_pid;
+    input [3:0] wanted;
+    other_pid = wanted != 4'd0 ? wanted : tx_pid_q ^ 4'b1000;
+  endfunction
+  function [10:0] other_length;
+    input [3:0] kind;
+    input [11:0] argument;
+    reg [11:0] change;
+    reg [12:0] longer;
+    begin
+      change = argument == 12'd0 ? 12'd1 : argument;
+      longer = {2'd0, tx_length_q} + {1'b0, change};
+      case (kind)
+        F_SHORT: other_length = change >= {1'b0, tx_length_q} ? 11'd0 : tx_length_q - change[10:0];
+        F_LONG: other_length = |longer[12:11] ? 11'h7FF : longer[10:0];
+        F_EMPTY: other_length = 11'd0;
+        default: other_length = tx_length_q;
+      endcase
+    end
+  endfunction
+  always @(posedge clk_i) begin
+    if (spoil) begin
+      spoiled_q <= 1'b1;
+      invalid_q <= fault_kind_i == F_SILENT || fault_kind_i == F_PID_CHECK || fault_kind_i == F_CRC ||
+                   (fault_kind_i == F_PID && fault_argument_i[3:0] != 4'd0 && (fault_argument_i[1:0] == 2'b11) != sends_data_q);
+      silent_q  <= fault_kind_i == F_SILENT;
+      crc_bad_q <= fault_kind_i == F_CRC;
+      if (fault_kind_i == F_PID_CHECK) pid_mask_q <= fault_argument_i[3:0] != 4'd0 ? fault_argument_i[3:0] : 4'b1111;
+      if (fault_kind_i == F_PAYLOAD) data_mask_q <= fault_argument_i[7:0] != 8'd0 ? fault_argument_i[7:0] : 8'hFF;
+      // At high speed this clock is one of the delay; at full speed it is one of TURN_FS.
+      if (fault_kind_i == F_DELAY) delay_q <= high_speed_i && fault_argument_i != 12'd0 ? fault_argument_i - 12'd1 : fault_argument_i;
+    end else if (spoiled_q || rst_i) begin
+      if (state_q == GO && turned && delay_q != 12'd0) delay_q <= delay_q - 12'd1;
+      if ((state_q == SENDING && (tx_done_i || silent_q)) || !enable_i || rst_i) begin
+        spoiled_q   <= 1'b0;
+        invalid_q   <= 1'b0;
+        silent_q    <= 1'b0;
+        crc_bad_q   <= 1'b0;
+        pid_mask_q  <= 4'd0;
+        data_mask_q <= 8'd0;
+        delay_q     <= 12'd0;
+      end
+    end
+  end
 
   task write_out_state;
     input done;
@@ -287,6 +361,7 @@ module transaction (
         token_pid_q <= pid_i[3:0];
         mine_q <= token_i[6:0] == address_i;
         index_q <= {pid_i[3:0] == PID_IN, token_i[10:7]};
+        strobe_q[S_FAULT_FETCH] <= 1'b1;
         state_q <= DECIDE;
       end
     end else if (is_data && state_q == WAIT_DATA) begin
@@ -452,6 +527,7 @@ module transaction (
       room_q <= out_room_i;
       ctl_kind_q <= ctl_out_kind_i;
       left_q <= max_packet;
+      strobe_q[S_FAULT_FETCH] <= 1'b1;
       if (control) begin
         left_q <= token_pid_q == PID_SETUP ? 11'd8 : 11'd64;
         if (token_pid_q == PID_SETUP) begin
@@ -584,13 +660,13 @@ module transaction (
         else if (timed_out && !start_i) give_up;
       end
       SENDING:
-      if (tx_done_i) begin
+      if (tx_done_i || silent_q) begin
         state_q <= IDLE;
-        if (tx_pid_q[1:0] != 2'b11) begin
-          emit(EV_HANDSHAKE, 16'd0, {~tx_pid_q, tx_pid_q}, 4'd0);
-          event_endpoint_q[4] <= 1'b1;  // sent
+        emit(invalid_q ? EV_ERROR : sends_data_q ? EV_DATA_IN : EV_HANDSHAKE, {5'd0, tx_length_q}, {~tx_pid_q ^ pid_mask_q, tx_pid_q},
+             invalid_q ? BAD_ON_PURPOSE : spoiled_q ? SENT_SPOILED : control || !sends_data_q ? 4'd0 : sent_status_q);
+        if (!sends_data_q) begin
+          if (!invalid_q) event_endpoint_q[4] <= 1'b1;  // sent
         end else begin
-          emit(EV_DATA_IN, {5'd0, tx_length_q}, {~tx_pid_q, tx_pid_q}, control ? 4'd0 : sent_status_q);
           if (control || !isochronous) begin
             state_q <= WAIT_ACK;
             wait_for_host;
@@ -608,7 +684,14 @@ module transaction (
       OPEN: state_q <= OFFER;
       OFFER: offer;
       START: state_q <= GO;
-      GO: if (turned) state_q <= SENDING;
+      GO:
+      if (spoil) begin
+        if (fault_kind_i == F_PID) tx_pid_q <= other_pid(fault_argument_i[3:0]);
+        tx_length_q <= other_length(fault_kind_i, fault_argument_i);
+      end else if (turned && delay_q == 12'd0) begin
+        state_q <= SENDING;
+        if (!control) strobe_q[S_FAULT_TAKEN] <= sends_data_q || !index_q[4];
+      end
       JUDGE: state_q <= ACT;
       ACT: act;
       // After the token or the data, a few clocks for the function to say whether there is room; or the discard of a stale interval.
@@ -641,9 +724,16 @@ module transaction (
 
   /* verilator lint_on BLKSEQ */
 
-  assign tx_start_o = state_q == GO && turned && enable_i;
+  assign tx_start_o = state_q == GO && turned && enable_i && !spoil && delay_q == 12'd0 && !silent_q;
   assign tx_pid_o = tx_pid_q;
   assign tx_length_o = tx_length_q;
+  assign tx_pid_mask_o = pid_mask_q;
+  assign tx_crc_bad_o = crc_bad_q;
+  assign tx_data_mask_o = data_mask_q;
+  assign fault_fetch_o = strobe_q[S_FAULT_FETCH];
+  assign fault_in_o = index_q[4];
+  assign fault_engine_o = engine;
+  assign fault_taken_o = strobe_q[S_FAULT_TAKEN];
   assign sof_o = sof_w;
   assign lookup_o = (end_i && listening && is_token && pid_i[3:0] != PID_SOF) || sweeping;
   assign lookup_index_o = sweeping ? {1'b0, sweep_q[3:0]} : {pid_i[3:0] == PID_IN, token_i[10:7]};
@@ -681,7 +771,7 @@ module transaction (
   assign event_status_o = event_status_q;
   assign deadline_valid_o = deadline_valid_q;
   assign deadline_o = deadline_q;
-  assign quiet_o = !state_q[3] && sweep_q[4] && !test_packet_i && strobe_q == {S_COUNT{1'b0}};
+  assign quiet_o = !state_q[3] && sweep_q[4] && !test_packet_i && strobe_q == {S_COUNT{1'b0}} && !silent_q;
 endmodule
 
 `default_nettype wire

@@ -16,6 +16,7 @@ module counters #(
     input  wire                   event_i,
     input  wire [            3:0] kind_i,
     input  wire                   endpoint_i,       // the endpoint number is not 0: engine_i is concerned
+    input  wire                   in_i,             // of the IN side
     input  wire [ENGINE_BITS-1:0] engine_i,
     input  wire [           10:0] length_i,
     input  wire [            3:0] status_i,
@@ -43,12 +44,15 @@ module counters #(
     output wire                   busy_o
 );
   localparam ENGINES = 1 << ENGINE_BITS;
-  localparam [3:0] SOF = 4'd0, SOF_MISSED = 4'd1, DATA_IN = 4'd3, DATA_OUT = 4'd4, ERROR = 4'd6, LINE = 4'd7, TOKEN_OTHER = 4'd8;
+  localparam [3:0] SOF = 4'd0, SOF_MISSED = 4'd1, DATA_IN = 4'd3, DATA_OUT = 4'd4, HANDSHAKE = 4'd5, ERROR = 4'd6, LINE = 4'd7,
+                   TOKEN_OTHER = 4'd8;
+  // Spoiled by a FAULT register: a packet that was sent all the same; an ERROR.
+  localparam [3:0] SENT_SPOILED = 4'd3, STATUS_ON_PURPOSE = 4'd11;
   localparam [3:0] STATUS_SEQUENCE = 4'd8, LINE_RESET = 4'd1, LINE_SUSPEND = 4'd4;
 
   // Bits of todo_q, one addition each. FIRST is the general counter in first_q, SECOND is SOF_UNEXPECTED.
   localparam FIRST = 0, SECOND = 1, IN_PACKETS = 2, IN_BYTES = 3, IN_ZERO_LENGTH = 4, IN_DUPLICATE = 5, OUT_SEQUENCE_ERRORS = 6,
-      DISCARDED = 7, OUT_OVERFLOW = 8, JOB = 9, TODO = 20;
+      FAULTS = 7, DISCARDED = 8, OUT_OVERFLOW = 9, JOB = 10, TODO = 21;
 
   reg [31:0] counter_q[0:511];
   reg [31:0] read_q;
@@ -63,7 +67,7 @@ module counters #(
   endfunction
 
   // ---- events that count, in the order they came; the queue is passed by when nothing waits
-  reg [22:0] event_q[0:7];
+  reg [23:0] event_q[0:7];
   reg [3:0] event_in_q, event_out_q;
   wire waiting = event_in_q != event_out_q;
   function [3:0] error_counter(input [3:0] error);
@@ -83,6 +87,7 @@ module counters #(
   reg [TODO-1:0] todo_q;
   reg [3:0] first_q;
   reg [2:0] event_engine_q, job_engine_q, dropped_engine_q;
+  reg event_in_side_q;
   reg [10:0] length_q;
   reg [3:0] discards_q;
   reg [ENGINES-1:0] bad_seen_q;  // FIRST_BAD is taken
@@ -94,29 +99,32 @@ module counters #(
   // Intermediate values, used within one clock only: assigned with "=", hence the waiver. Registers are read before they are written; the
   // simulator then needs no copies of them, and nothing is done at a clock with nothing to do.
   // verilator lint_off BLKSEQ
-  reg [22:0] head;
+  reg [23:0] head;
   reg [3:0] kind, status;
-  reg choose, load, counts, full;
-  reg [22:0] arriving;
+  reg choose, load, counts, full, spoiled;
+  reg [23:0] arriving;
   reg [TODO-1:0] todo;
 
   always @(posedge clk_i) begin
     if (active) begin
+      spoiled = endpoint_i && (kind_i == ERROR ? status_i == STATUS_ON_PURPOSE :
+                               (kind_i == DATA_IN || kind_i == HANDSHAKE) && status_i == SENT_SPOILED);
       counts = event_i &&
-          (kind_i == SOF || kind_i == SOF_MISSED || kind_i == TOKEN_OTHER || (kind_i == DATA_IN && endpoint_i) ||
+          (spoiled || kind_i == SOF || kind_i == SOF_MISSED || kind_i == TOKEN_OTHER || (kind_i == DATA_IN && endpoint_i) ||
            ((kind_i == DATA_OUT || kind_i == ERROR) && status_i != 4'd0 && status_i <= STATUS_SEQUENCE) ||
            (kind_i == LINE && (status_i == LINE_RESET || status_i == LINE_SUSPEND)));
-      arriving = {kind_i, status_i, endpoint_i, three(engine_i), length_i};
+      arriving = {in_i && kind_i != HANDSHAKE, kind_i, status_i, endpoint_i, three(engine_i), length_i};
       full     = event_in_q == {!event_out_q[3], event_out_q[2:0]};
       todo   = todo_q;
       choose = todo != {TODO{1'b0}} && !clearing_q && !chosen_q;  // the last one is written before this one reads
-      load   = (waiting || counts) && todo[OUT_SEQUENCE_ERRORS:FIRST] == 7'd0;
+      load   = (waiting || counts) && todo[FAULTS:FIRST] == 8'd0;
       head   = waiting ? event_q[event_out_q[2:0]] : arriving;
       kind   = head[22:19];
       status = head[18:15];
       if (choose) todo = todo & (todo - 1'b1);
       if (load) begin
-        todo[FIRST]  = kind != DATA_IN || status == 4'd2;
+        todo[FIRST]  = kind == DATA_IN ? status == 4'd2 : kind != HANDSHAKE && !(kind == ERROR && status == STATUS_ON_PURPOSE);
+        todo[FAULTS] = kind == HANDSHAKE || (kind == DATA_IN ? status == SENT_SPOILED : kind == ERROR && status == STATUS_ON_PURPOSE);
         todo[SECOND] = kind == SOF && status == 4'd1;
         if (kind == DATA_IN) begin
           todo[IN_PACKETS]     = 1'b1;
@@ -133,6 +141,7 @@ module counters #(
           LINE: first_q <= status == LINE_RESET ? 4'd14 : 4'd15;
           default: first_q <= error_counter(status);
         endcase
+        event_in_side_q <= head[23];
         event_engine_q <= head[13:11];
         length_q       <= head[10:0];
       end
@@ -207,6 +216,8 @@ module counters #(
           address_q <= {2'd1, event_engine_q, 4'd4};
         end else if (todo_q[OUT_SEQUENCE_ERRORS]) begin
           address_q <= {2'd2, event_engine_q, 4'd8};
+        end else if (todo_q[FAULTS]) begin
+          address_q <= {event_in_side_q ? 2'd1 : 2'd2, event_engine_q, 4'd13};
         end else if (todo_q[DISCARDED]) begin
           address_q <= {5'd0, 4'd12};
           addend_q  <= {28'd0, discards_q};

@@ -62,6 +62,16 @@ module isochio_function #(
     input  wire        out_end_i,
     input  wire        out_commit_i,
     input  wire        out_discard_i,
+    // Faults of the packet that is sent next.
+    input  wire        fault_fetch_i,
+    input  wire        fault_in_i,
+    // (Waiver: there are at most eight engines.)
+    // verilator lint_off UNUSEDSIGNAL
+    input  wire [ 3:0] fault_engine_i,
+    // verilator lint_on UNUSEDSIGNAL
+    input  wire        fault_taken_i,
+    output wire [ 3:0] fault_kind_o,
+    output wire [11:0] fault_argument_o,
     // Events: counters and log.
     input  wire        event_i,
     input  wire [ 3:0] event_kind_i,
@@ -113,8 +123,9 @@ module isochio_function #(
   wire [24:0] sample_rate;
   wire sample_asynchronous, sample_needed, sample_changed;
   wire [3:0] feedback_period;
-  wire [31:0] feedback, feedback_override;
-  wire registers_busy;
+  wire [31:0] feedback, feedback_override, feedback_fault;
+  wire [15:0] fault_shown;
+  wire registers_busy, faults_busy;
 
   registers #(
       .IN_ENGINES   (IN_ENGINES),
@@ -175,7 +186,30 @@ module isochio_function #(
       .sample_changed_o     (sample_changed),
       .feedback_period_o    (feedback_period),
       .feedback_override_o  (feedback_override),
+      .feedback_fault_o     (feedback_fault),
+      .fault_i              (fault_shown),
       .busy_o               (registers_busy)
+  );
+
+  // ---- faults
+  localparam [3:0] FEEDBACK_FAULT = 4'd10;
+
+  fault_plan i_fault_plan (
+      .clk_i     (clk_i),
+      .rst_i     (rst_i),
+      .frame_i   (frame_i),
+      .addr_i    (reg_addr_i),
+      .wdata_i   (reg_wdata_i),
+      .we_i      (reg_we_i),
+      .re_i      (reg_re_i),
+      .shown_o   (fault_shown),
+      .fetch_i   (fault_fetch_i),
+      .in_i      (fault_in_i),
+      .engine_i  (fault_engine_i[2:0]),
+      .taken_i   (fault_taken_i),
+      .kind_o    (fault_kind_o),
+      .argument_o(fault_argument_o),
+      .busy_o    (faults_busy)
   );
 
   // ---- samples and feedback
@@ -257,7 +291,7 @@ module isochio_function #(
       .function_i      (in_function),
       .seed_i          (in_seed),
       .frame_i         (frame_i),
-      .feedback_i      (feedback_q),
+      .feedback_i      (fault_kind_o == FEEDBACK_FAULT ? feedback_fault : feedback_q),
       .start_i         (in_start_i),
       .length_i        (in_length_i),
       .next_i          (in_next_i),
@@ -359,6 +393,7 @@ module isochio_function #(
       .event_i           (event_i),
       .kind_i            (event_kind_i),
       .endpoint_i        (event_endpoint_i[3:0] != 4'd0),
+      .in_i              (event_endpoint_i[4]),
       .engine_i          (event_engine_i[ENGINE_BITS-1:0]),
       .length_i          (event_length_i[10:0]),
       .status_i          (event_status_i),
@@ -409,7 +444,7 @@ module isochio_function #(
   );
 
   assign in_next_needed_o = in_function == LOOPBACK;
-  assign busy_o = registers_busy || sample_clock_busy || sink_busy || loopback_busy || counters_busy || log_busy;
+  assign busy_o = registers_busy || faults_busy || sample_clock_busy || sink_busy || loopback_busy || counters_busy || log_busy;
 endmodule
 
 `default_nettype wire

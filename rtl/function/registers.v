@@ -73,6 +73,9 @@ module registers #(
     output reg                    sample_changed_o,   // rate or period are new
     output reg  [            3:0] feedback_period_o,
     output reg  [           31:0] feedback_override_o,
+    output reg  [           31:0] feedback_fault_o,
+    // The FAULT registers are in fault_plan.v: read data 1 clock after re_i.
+    input  wire [           15:0] fault_i,
     output wire                   busy_o
 );
   localparam ENGINES = 1 << ENGINE_BITS;
@@ -168,6 +171,7 @@ module registers #(
           end
           4'hB: sample_asynchronous_o <= wdata_i != 32'd0;
           4'hD: feedback_override_o <= wdata_i;
+          4'hE: feedback_fault_o <= wdata_i;
           default: ;
         endcase
       end
@@ -182,6 +186,7 @@ module registers #(
         sample_asynchronous_o <= 1'b0;
         sample_changed_o      <= 1'b0;
         feedback_override_o   <= 32'd0;
+        feedback_fault_o      <= 32'd0;
         feedback_period_o     <= 4'd0;
       end
     end
@@ -231,6 +236,7 @@ module registers #(
             4'hB: rdata_o <= {31'd0, sample_asynchronous_o};
             4'hC: rdata_o <= feedback_i;
             4'hD: rdata_o <= feedback_override_o;
+            4'hE: rdata_o <= feedback_fault_o;
             default: rdata_o <= 32'd0;
           endcase
         2'd1:
@@ -242,7 +248,8 @@ module registers #(
             5'd3: rdata_o <= {20'd0, shown[24:13]};
             5'd4: rdata_o <= {24'd0, shown[12:5]};
             5'd5: rdata_o <= {27'd0, shown[4:0]};
-            5'd8, 5'd9, 5'd10, 5'd12: rdata_o <= counter_i;
+            5'd8, 5'd9, 5'd10, 5'd12, 5'd21: rdata_o <= counter_i;
+            5'd24, 5'd25, 5'd26, 5'd27: rdata_o <= {16'd0, fault_i};
             default: rdata_o <= 32'd0;
           endcase
         2'd2:
@@ -250,7 +257,8 @@ module registers #(
           case (addr_q[4:0])
             5'd0: rdata_o <= {28'd0, out_function_q[engine]};
             5'd1: rdata_o <= out_seed_q[engine];
-            5'd8, 5'd9, 5'd10, 5'd11, 5'd12, 5'd13, 5'd14, 5'd15, 5'd16, 5'd17, 5'd18, 5'd19, 5'd20: rdata_o <= counter_i;
+            5'd8, 5'd9, 5'd10, 5'd11, 5'd12, 5'd13, 5'd14, 5'd15, 5'd16, 5'd17, 5'd18, 5'd19, 5'd20, 5'd21: rdata_o <= counter_i;
+            5'd24, 5'd25, 5'd26, 5'd27: rdata_o <= {16'd0, fault_i};
             default: rdata_o <= 32'd0;
           endcase
         default: if (!addr_q[7] && {1'b0, addr_q[6:4]} < INS) rdata_o <= {20'd0, list_rdata_i};

@@ -59,7 +59,12 @@ enum : unsigned {
   overflow,
   first_bad_sequence,
   first_bad,
-  truncated
+  truncated,
+  faults,
+  fault = 24,
+  fault_argument,
+  fault_every,
+  fault_frame
 };
 constexpr unsigned in(unsigned engine, unsigned which) { return 0x100 + 0x20 * engine + which; }
 constexpr unsigned out(unsigned engine, unsigned which) { return 0x200 + 0x20 * engine + which; }

@@ -24,8 +24,7 @@ TEST_CASE("the read-only registers tell what the build and the device are") {
   CHECK(bench.read(reg::frame) == (0x80000000U | 0x2A5BU));
   bench.port().stamp_i = 0xFFFFFFF0;
   CHECK(bench.read(reg::stamp) >= 0xFFFFFFF0U);
-  for (const unsigned number :
-       {0x00EU, 0x00FU, 0x020U, 0x106U, 0x10BU, 0x117U, 0x1C0U, 0x206U, 0x215U, 0x2C1U, 0x360U, 0x3FFU})
+  for (const unsigned number : {0x00FU, 0x020U, 0x106U, 0x10BU, 0x117U, 0x1C0U, 0x206U, 0x215U, 0x2C1U, 0x360U, 0x3FFU})
     CHECK(bench.read(number) == 0);
 }
 
@@ -39,8 +38,11 @@ TEST_CASE("reset values are those of the page") {
   for (unsigned engine = 0; engine < 6; ++engine) {
     CHECK(bench.read(reg::in(engine, reg::seed)) == default_seed);
     CHECK(bench.read(reg::out(engine, reg::seed)) == default_seed);
-    for (const unsigned which : {reg::function, reg::size_mode, reg::size, reg::sample_bytes, reg::packets, reg::bytes})
+    for (const unsigned which : {reg::function, reg::size_mode, reg::size, reg::sample_bytes, reg::packets, reg::bytes,
+                                 reg::faults, reg::fault, reg::fault_argument, reg::fault_every, reg::fault_frame})
       CHECK(bench.read(reg::in(engine, which)) == 0);
+    for (const unsigned which : {reg::faults, reg::fault, reg::fault_argument, reg::fault_every, reg::fault_frame})
+      CHECK(bench.read(reg::out(engine, which)) == 0);
   }
 }
 
@@ -51,8 +53,11 @@ TEST_CASE("what is written is read back, and only there") {
     unsigned number;
     std::uint32_t largest;
   };
-  std::vector<Field> fields = {
-      {reg::log_mask, 0xFFFF}, {reg::sample_rate, 0x1FFFFFF}, {reg::sample_mode, 1}, {reg::feedback_override, ~0U}};
+  std::vector<Field> fields = {{reg::log_mask, 0xFFFF},
+                               {reg::sample_rate, 0x1FFFFFF},
+                               {reg::sample_mode, 1},
+                               {reg::feedback_override, ~0U},
+                               {0x00E, ~0U}};
   for (unsigned engine = 0; engine < 6; ++engine) {
     fields.push_back({reg::in(engine, reg::function), 15});
     fields.push_back({reg::in(engine, reg::seed), ~0U});
@@ -63,6 +68,12 @@ TEST_CASE("what is written is read back, and only there") {
     fields.push_back({reg::out(engine, reg::function), 15});
     fields.push_back({reg::out(engine, reg::seed), ~0U});
     for (unsigned i = 0; i < 16; ++i) fields.push_back({reg::list(engine, i), 4095});
+    for (const unsigned base : {reg::in(engine, 0), reg::out(engine, 0)}) {
+      fields.push_back({base + reg::fault, 15});
+      fields.push_back({base + reg::fault_argument, 4095});
+      fields.push_back({base + reg::fault_every, 65535});
+      fields.push_back({base + reg::fault_frame, 65535});
+    }
   }
   std::vector<std::uint32_t> values;
   for (const Field& field : fields) {

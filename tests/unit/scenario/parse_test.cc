@@ -157,6 +157,15 @@ TEST_CASE("registers are known by the names of docs/registers.md") {
   CHECK(scenario::register_number("IN0.FUNCTION") == 0x100);
   CHECK(scenario::register_number("OUT5.SEED") == 0x2a1);
   CHECK(scenario::register_number("LIST3.5") == 0x335);
+  CHECK(scenario::register_number("FEEDBACK_FAULT") == 0x00e);
+  CHECK(scenario::register_number("IN0.FAULT") == 0x118);
+  CHECK(scenario::register_number("OUT1.FAULT_FRAME") == 0x23b);
+  CHECK(scenario::register_word(0x118, "none") == 0);
+  CHECK(scenario::register_word(0x238, "crc") == 5);
+  CHECK(scenario::register_word(0x118, "feedback") == 10);
+  CHECK_FALSE(scenario::register_word(0x118, "late").has_value());
+  CHECK_FALSE(scenario::register_word(0x119, "crc").has_value());
+  CHECK_FALSE(scenario::register_word(0x018, "crc").has_value());
   CHECK(scenario::register_number("0x2A1") == 0x2a1);
   for (const char* wrong : {"SAMPLERATE", "IN8.SEED", "IN.SEED", "LIST0.16", "0x400", "0xzz", "IN0.", "MID0.SEED", ""})
     CHECK_FALSE(scenario::register_number(wrong).has_value());
