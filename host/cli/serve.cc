@@ -1,4 +1,4 @@
-// isochio serve: the simulated device for a Linux machine or VM, by USB/IP.
+// isochio serve: the simulated device for a Linux machine or VM, by USB/IP, or for a QEMU guest, by usbredir.
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -22,13 +22,20 @@ namespace isochio::cli {
 namespace {
 
 struct Options {
-  std::string device, speed, pace = "fast", capture, wave;
+  std::string device, speed, pace, capture, wave;
   int grace_ms = 100;
-  bool quiet = false;
+  bool quiet = false, usbredir = false;
+  int port = -1;  ///< -1: the protocol's own
   serve::ServerOptions server;
 };
 
 std::atomic<bool> interrupted{false};
+
+/// The first one ends the server in good order; another one ends the program at once.
+void interrupt(int signal) {
+  interrupted = true;
+  std::signal(signal, SIG_DFL);
+}
 
 /// Keeps the first ones for the end; the suite counts them all.
 class FirstViolations final : public check::ViolationSink {
@@ -125,6 +132,10 @@ int serve_device(Options options) {
   served.host->add_observer(&served.suite);
   if (served.capture) served.host->add_observer(served.capture.get());
 
+  // A usbredir client polls by its own clock and drops what comes faster.
+  if (options.pace.empty()) options.pace = options.usbredir ? "real" : "fast";
+  options.server.protocol = options.usbredir ? serve::Protocol::usbredir : serve::Protocol::usbip;
+  options.server.port = static_cast<std::uint16_t>(options.port >= 0 ? options.port : options.usbredir ? 4000 : 3240);
   options.server.session.pace = options.pace == "real" ? serve::Pace::real : serve::Pace::fast;
   options.server.session.grace = std::chrono::milliseconds(options.grace_ms);
   StatusLine line(!options.quiet);
@@ -138,8 +149,8 @@ int serve_device(Options options) {
   };
   events.tick = [&] { line.show([&] { return status_text(served, *server, start, began); }); };
 
-  std::signal(SIGINT, [](int) { interrupted = true; });
-  std::signal(SIGTERM, [](int) { interrupted = true; });
+  std::signal(SIGINT, interrupt);
+  std::signal(SIGTERM, interrupt);
   auto listening = serve::Server::listen(*served.host, options.server, std::move(events));
   if (!listening) {
     complain(listening.error());
@@ -148,9 +159,9 @@ int serve_device(Options options) {
   server = std::move(*listening);
   if (options.speed == "hs" && served.host->speed() != usb::Speed::high)
     return complain(file->string() + ": this device is for full speed only; leave --speed hs out");
-  fmt::print("serving {} at {} speed on {} port {} as {}\n", file->stem().string(),
+  fmt::print("serving {} at {} speed on {} port {} {}\n", file->stem().string(),
              served.host->speed() == usb::Speed::full ? "full" : "high", options.server.address, server->port(),
-             server->device().bus_id);
+             options.usbredir ? "by usbredir" : "as " + server->device().bus_id);
   std::fflush(stdout);
   const bool stopped = server->run(interrupted);
   line.clear();
@@ -170,19 +181,22 @@ int serve_device(Options options) {
 }  // namespace
 
 void add_serve(CLI::App& app, Action& action) {
-  auto* command = app.add_subcommand("serve", "Plug the simulated device into a Linux machine or VM, by USB/IP");
+  auto* command = app.add_subcommand("serve", "Plug the simulated device into a Linux machine or VM");
   const auto options = std::make_shared<Options>();
   command->add_option("DEVICE", options->device, "Device description: a name from isochio list, or a path")->required();
   command->add_option("--speed", options->speed, "fs (full speed) or hs (high speed); default: the highest it can")
       ->check(CLI::IsMember({"fs", "hs"}));
-  command->add_option("--port", options->server.port, "TCP port; 0 takes a free one")->capture_default_str();
+  command->add_flag("--usbredir", options->usbredir,
+                    "Speak usbredir, for QEMU's usb-redir device, instead of USB/IP, for Linux' usbip");
+  command->add_option("--port", options->port, "TCP port; 0 takes a free one; default: 3240, with --usbredir 4000")
+      ->check(CLI::Range(0, 65535));
   command->add_option("--listen", options->server.address, "Address of this machine to listen at")
       ->capture_default_str();
   command
       ->add_option("--pace", options->pace,
-                   "fast: bus time runs as fast as it can; real: not faster than the wall clock")
-      ->check(CLI::IsMember({"fast", "real"}))
-      ->capture_default_str();
+                   "fast: bus time runs as fast as it can (default); real: not faster than the wall clock (default "
+                   "with --usbredir)")
+      ->check(CLI::IsMember({"fast", "real"}));
   command
       ->add_option("--grace", options->grace_ms,
                    "How many milliseconds bus time waits for the next URB of a stream; 0: a late client gets a hole")
@@ -192,12 +206,14 @@ void add_serve(CLI::App& app, Action& action) {
   command->add_option("--wave", options->wave, "Write the device's signals here (FST, for GTKWave); slow");
   command->add_flag("--quiet", options->quiet, "No status line, no messages but errors");
   command->footer(
-      "Anyone who can reach the port can use the device; USB/IP has no passwords and no encryption. Ctrl-C ends it "
-      "and\n"
-      "leaves whole files.\n"
+      "Anyone who can reach the port can use the device; there are no passwords and no encryption. Ctrl-C ends it and\n"
+      "leaves whole files; a second Ctrl-C ends it at once.\n"
       "\n"
       "On the Linux machine (docs/serve.md):\n"
       "  modprobe vhci-hcd && usbip attach -r ADDRESS -b 1-1\n"
+      "For a guest of QEMU, with --usbredir:\n"
+      "  qemu-system-x86_64 … -device qemu-xhci -chardev socket,id=isochio,host=127.0.0.1,port=4000,reconnect=1 \\\n"
+      "                     -device usb-redir,chardev=isochio\n"
       "\n"
       "Examples:\n"
       "  isochio serve uac1-audio                              a sound card for this machine\n"

@@ -103,17 +103,23 @@ void ControlPipe::transact(TransactionEngine& engine, std::uint8_t address, bus:
 }
 
 void ControlPipe::end_head(Status status) {
-  queue_.front()->status = status;
+  ControlTransfer& transfer = *queue_.front();
   queue_.pop_front();
   not_before_ = {};
   begin_stage(Stage::setup);
+  finish(transfer, status);
+}
+
+void ControlPipe::finish(ControlTransfer& transfer, Status status) {
+  transfer.status = status;
+  if (transfer.on_end) transfer.on_end();
 }
 
 void ControlPipe::end(std::uint64_t id, Status status) {
   if (!queue_.empty() && queue_.front()->id == id) return end_head(status);
   std::erase_if(queue_, [&](ControlTransfer* transfer) {
     if (transfer->id != id) return false;
-    transfer->status = status;
+    finish(*transfer, status);
     return true;
   });
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 
 #include "controller/acknowledged.h"
 #include "controller/host.h"
@@ -18,6 +19,7 @@ struct ControlTransfer {
   bus::BusTime begin{};
   std::size_t complete = 0;
   Status status = Status::pending;
+  std::function<void()> on_end{};  ///< the transfer has left the queue; may not touch the pipe
 };
 
 class ControlPipe {
@@ -47,6 +49,7 @@ class ControlPipe {
   Outcome attempt_status(TransactionEngine& engine, std::uint8_t address, ControlTransfer& transfer);
   void begin_stage(Stage stage);
   void end_head(Status status);
+  static void finish(ControlTransfer& transfer, Status status);
   bool high() const { return speed_ == usb::Speed::high; }
 
   usb::Speed speed_ = usb::Speed::full;

@@ -66,9 +66,11 @@ class SimController {
                                             bus::Duration timeout);
   tl::expected<void, Status> submit(IsochRequest& request);
   tl::expected<void, Status> submit(BulkRequest& request);
+  tl::expected<void, Status> submit(ControlRequest& request);
   void abort(usb::EndpointAddress endpoint, Status status = Status::aborted);
   bool abort(IsochRequest& request);
   bool abort(BulkRequest& request);
+  bool abort(ControlRequest& request);
   /// When the first service interval after all that was queued on an isochronous pipe begins; empty: nothing was.
   std::optional<usb::FrameTime> available(usb::EndpointAddress endpoint) const;
   tl::expected<void, Status> clear_halt(usb::EndpointAddress endpoint);
@@ -88,6 +90,10 @@ class SimController {
     IsochRequest* request;
     std::size_t entry;
   };
+  struct PendingControl {
+    ControlRequest* request;
+    ControlTransfer transfer;
+  };
 
   void deliver_note();
   void step(bus::BusTime limit);
@@ -106,6 +112,8 @@ class SimController {
   void complete(IsochPipe& pipe, IsochRequest& request, Status overall, bus::BusTime due, bool aborted);
   void complete_later(const BulkPointer& pipe, BulkPipe::Ended ended, bool aborted);
   void complete(BulkPipe& pipe, const BulkPipe::Ended& ended, bool aborted);
+  Status control_refusal(const ControlSetup& setup, std::span<std::uint8_t> data) const;
+  void complete_control(std::uint64_t id);
   tl::expected<void, Status> refuse(const IsochRequest& request, Status status);
   Status submission_status(const IsochRequest& request) const;
   static std::size_t index(usb::EndpointAddress endpoint) { return endpoint.number() + (endpoint.is_in() ? 16U : 0U); }
@@ -130,8 +138,9 @@ class SimController {
   std::uint8_t address_ = 0;
 
   ControlPipe control_;
-  std::array<IsochPointer, 32> isoch_;  ///< by endpoint number, IN behind OUT
-  std::array<BulkPointer, 32> bulk_;    ///< bulk and interrupt
+  std::vector<std::unique_ptr<PendingControl>> controls_;  ///< those that nobody blocks for
+  std::array<IsochPointer, 32> isoch_;                     ///< by endpoint number, IN behind OUT
+  std::array<BulkPointer, 32> bulk_;                       ///< bulk and interrupt
   std::vector<IsochPointer> isoch_list_;
   std::vector<BulkPointer> interrupt_list_, bulk_list_;
   std::size_t isoch_turn_ = 0, interrupt_turn_ = 0;  ///< next to be served in this (micro)frame

@@ -127,11 +127,15 @@ tl::expected<void, Status> SimController::clear_halt(usb::EndpointAddress endpoi
 
 // --- control --------------------------------------------------------------------------------------------------------
 
+Status SimController::control_refusal(const ControlSetup& setup, std::span<std::uint8_t> data) const {
+  if (data.size() < setup.length) return Status::bad_argument;
+  if (!link_.device_present()) return Status::no_device;
+  return running_ ? Status::ok : Status::not_ready;
+}
+
 tl::expected<std::size_t, Status> SimController::control(const ControlSetup& setup, std::span<std::uint8_t> data,
                                                          Duration timeout) {
-  if (data.size() < setup.length) return tl::unexpected(Status::bad_argument);
-  if (!link_.device_present()) return tl::unexpected(Status::no_device);
-  if (!running_) return tl::unexpected(Status::not_ready);
+  if (const Status refusal = control_refusal(setup, data); refusal != Status::ok) return tl::unexpected(refusal);
   ControlTransfer transfer{.setup = setup, .data = data, .id = ++control_id_, .begin = now()};
   control_.push(transfer);
   if (timeout != Duration{}) {
@@ -143,6 +147,51 @@ tl::expected<std::size_t, Status> SimController::control(const ControlSetup& set
   }
   if (transfer.status != Status::ok) return tl::unexpected(transfer.status);
   return transfer.complete;
+}
+
+tl::expected<void, Status> SimController::submit(ControlRequest& request) {
+  const Status refusal = control_refusal(request.setup, request.data);
+  if (refusal != Status::ok) return tl::unexpected(refusal);
+  const std::uint64_t id = ++control_id_;
+  request.id = id;
+  request.complete = 0;
+  request.status = Status::pending;
+  auto pending = std::make_unique<PendingControl>();
+  pending->request = &request;
+  pending->transfer = {.setup = request.setup, .data = request.data, .id = id, .begin = now()};
+  pending->transfer.on_end = [this, id] { events_.add(now(), [this, id] { complete_control(id); }); };
+  control_.push(pending->transfer);
+  controls_.push_back(std::move(pending));
+  if (request.timeout != Duration{}) {
+    call_at(now() + request.timeout, [this, id] { control_.end(id, Status::timeout); });
+  }
+  return {};
+}
+
+void SimController::complete_control(std::uint64_t id) {
+  const auto found =
+      std::find_if(controls_.begin(), controls_.end(), [&](const auto& one) { return one->transfer.id == id; });
+  if (found == controls_.end()) return;
+  const std::unique_ptr<PendingControl> ended = std::move(*found);
+  controls_.erase(found);
+  const ControlTransfer& transfer = ended->transfer;
+  for (RequestObserver* observer : observers_) {
+    observer->on_control(transfer.setup, transfer.data.first(transfer.complete), transfer.status, transfer.begin,
+                         now());
+  }
+  ControlRequest& request = *ended->request;
+  request.complete = transfer.complete;
+  request.status = transfer.status;
+  // The request may be freed in its own callback.
+  if (const auto callback = request.on_complete) callback(request);
+}
+
+bool SimController::abort(ControlRequest& request) {
+  const bool found = std::any_of(controls_.begin(), controls_.end(), [&](const auto& one) {
+    return one->transfer.id == request.id && one->transfer.status == Status::pending;
+  });
+  if (found) control_.end(request.id, Status::aborted);
+  return found;
 }
 
 // --- pipes ----------------------------------------------------------------------------------------------------------

@@ -50,6 +50,7 @@ tl::expected<std::size_t, Status> SimHost::control(const ControlSetup& setup, st
 }
 tl::expected<void, Status> SimHost::submit(IsochRequest& request) { return parts_->controller.submit(request); }
 tl::expected<void, Status> SimHost::submit(BulkRequest& request) { return parts_->controller.submit(request); }
+tl::expected<void, Status> SimHost::submit(ControlRequest& request) { return parts_->controller.submit(request); }
 void SimHost::abort(usb::EndpointAddress endpoint) { parts_->controller.abort(endpoint); }
 tl::expected<void, Status> SimHost::clear_halt(usb::EndpointAddress endpoint, bool with_request) {
   return parts_->device.clear_halt(endpoint, with_request);
@@ -64,6 +65,7 @@ bool SimHost::wake_requested() const { return parts_->controller.wake_seen(); }
 
 bool SimHost::abort_request(IsochRequest& request) { return parts_->controller.abort(request); }
 bool SimHost::abort_request(BulkRequest& request) { return parts_->controller.abort(request); }
+bool SimHost::abort_request(ControlRequest& request) { return parts_->controller.abort(request); }
 std::optional<usb::FrameTime> SimHost::available(usb::EndpointAddress endpoint) const {
   return parts_->controller.available(endpoint);
 }

@@ -29,6 +29,17 @@ struct WireCapacity {
       0;  ///< in the time of a whole (micro)frame without SOF and guard, as tables 5-4 and 5-5 count
 };
 
+/// A control transfer that does not block. Owned by the caller from submit to on_complete.
+struct ControlRequest {
+  std::uint64_t id = 0;  ///< set by submit
+  ControlSetup setup;
+  std::span<std::uint8_t> data;  ///< holds setup.length bytes
+  std::size_t complete = 0;      ///< bytes of the data stage
+  Status status = Status::pending;
+  bus::Duration timeout{};  ///< 0 = never
+  std::function<void(ControlRequest&)> on_complete{};
+};
+
 class SimHost final : public Host {
  public:
   /// The link must outlive the host. Nothing is attached until enumerate().
@@ -76,10 +87,13 @@ class SimHost final : public Host {
   /// The device has signalled remote wake-up since the last suspend(). The caller then has to resume() [7.1.7.7].
   bool wake_requested() const;
 
+  /// As control(), without blocking: the completion follows, in order of submission.
+  tl::expected<void, Status> submit(ControlRequest& request);
   /// Aborts one request, wherever in its pipe's queue it stands; the others keep their places and service intervals.
   /// The completion (Status::aborted) follows. false: it is not in flight, or its completion is already on its way.
   bool abort_request(IsochRequest& request);
   bool abort_request(BulkRequest& request);
+  bool abort_request(ControlRequest& request);
   /// The (micro)frame in which the first service interval behind all that was submitted on an isochronous pipe begins;
   /// empty: nothing was, or all was aborted. Bus time may stand still up to there without a hole in the stream.
   std::optional<usb::FrameTime> available(usb::EndpointAddress endpoint) const;

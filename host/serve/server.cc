@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include <arpa/inet.h>
@@ -16,7 +17,8 @@
 
 #include <fmt/format.h>
 
-#include "usb/descriptors.h"
+#include "serve/redir_client.h"
+#include "serve/usbip_client.h"
 
 namespace isochio::serve {
 
@@ -24,34 +26,18 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr const char* bus_id = "1-1";
 constexpr std::size_t read_at_once = 1U << 18U;
 /// A client that does not read its replies is not read from, and has no bus time, above this.
 constexpr std::size_t most_unsent = 1U << 22U;
 constexpr int idle_ms = 200, waiting_ms = 1;
 
-DeviceInfo describe(const controller::SimHost& host) {
-  DeviceInfo info;
-  info.path = "/sys/devices/isochio/usb1/1-1";
-  info.bus_id = bus_id;
-  info.speed = host.speed() == usb::Speed::full ? 2 : 3;
-  if (const auto device = usb::as_device(host.device_descriptor())) {
-    info.vendor_id = device->vendor_id;
-    info.product_id = device->product_id;
-    info.version = device->device_version;
-    info.class_code = device->class_code;
-    info.subclass = device->subclass;
-    info.protocol = device->protocol;
-    info.configurations = device->configurations;
-  }
-  usb::DescriptorWalker walker(host.configuration_descriptor());
-  while (const auto view = walker.next()) {
-    const auto interface = usb::as_interface(view->bytes);
-    if (interface && interface->alternate == 0)
-      info.interfaces.push_back({interface->class_code, interface->subclass, interface->protocol});
-  }
-  return info;
-}
+/// Of a connection that is about to be closed.
+class Silence final : public Conversation {
+ public:
+  tl::expected<std::size_t, std::string> take(ByteView bytes) override { return bytes.size(); }
+  Session::Activity advance(Session::WallTime) override { return Session::Activity::idle; }
+  const Session* session() const override { return nullptr; }
+};
 
 std::string why() { return std::strerror(errno); }
 
@@ -61,12 +47,13 @@ struct Server::Connection {
   int fd;
   std::string peer;
   Clock::time_point since;
-  Bytes in, out;
-  std::size_t sent = 0;  ///< bytes of `out`
+  std::unique_ptr<Conversation> conversation;
+  Bytes in;              ///< not taken yet
+  std::size_t sent = 0;  ///< bytes of what the conversation puts out
   bool closed = false;
-  bool closing = false;  ///< after what is in `out`
 
-  std::size_t unsent() const { return out.size() - sent; }
+  std::size_t unsent() const { return conversation->output().size() - sent; }
+  bool listening() const { return unsent() <= most_unsent && !conversation->closing() && conversation->listening(); }
 };
 
 Server::Server(controller::SimHost& host, const ServerOptions& options, ServerEvents events)
@@ -114,14 +101,15 @@ tl::expected<std::unique_ptr<Server>, std::string> Server::listen(controller::Si
   return server;
 }
 
-void Server::say(const std::string& line) const {
-  if (events_.say) events_.say(line);
+void Server::say(const std::string& line) {
+  if (events_.say) events_.say(speaking_ != nullptr ? speaking_->peer + ": " + line : line);
 }
 
 SessionCounters Server::counters() const {
   SessionCounters sum = past_;
-  if (!session_) return sum;
-  const auto& more = session_->counters();
+  const Session* session = owner_ != nullptr ? owner_->conversation->session() : nullptr;
+  if (session == nullptr) return sum;
+  const auto& more = session->counters();
   sum.urbs += more.urbs;
   sum.failed += more.failed;
   sum.unlinked += more.unlinked;
@@ -150,13 +138,14 @@ bool Server::run(const std::atomic<bool>& stop) {
 }
 
 Session::Activity Server::let_bus_run() {
-  if (!session_) return Session::Activity::idle;
-  if (owner_->unsent() > most_unsent) return Session::Activity::idle;  // poll() says when there is room
-  const auto activity = session_->advance(Clock::now());
-  auto& replies = session_->output();
-  owner_->out.insert(owner_->out.end(), replies.begin(), replies.end());
-  replies.clear();
-  if (owner_->unsent() != 0 && !write(*owner_)) owner_->closed = true;
+  if (owner_ == nullptr) return Session::Activity::idle;
+  Connection& owner = *owner_;
+  if (owner.unsent() > most_unsent) return Session::Activity::idle;  // poll() says when there is room
+  speaking_ = owner_;
+  const auto activity = owner.conversation->advance(Clock::now());
+  speaking_ = nullptr;
+  if (!owner.in.empty() && !owner.closed && owner.listening() && !take(owner)) owner.closed = true;
+  if (owner.unsent() != 0 && !write(owner)) owner.closed = true;
   return activity;
 }
 
@@ -164,7 +153,7 @@ void Server::wait(int timeout_ms) {
   std::vector<pollfd> polled{{listener_, POLLIN, 0}};
   std::vector<Connection*> order;
   for (const auto& connection : connections_) {
-    short events = connection->unsent() > most_unsent || connection->closing ? short{0} : short{POLLIN};
+    short events = connection->listening() ? POLLIN : short{0};
     if (connection->unsent() != 0) events = static_cast<short>(events | POLLOUT);
     polled.push_back({connection->fd, events, 0});
     order.push_back(connection.get());
@@ -198,6 +187,12 @@ void Server::accept_client() {
   connection->fd = fd;
   connection->peer = host;
   connection->since = Clock::now();
+  if (options_.protocol == Protocol::usbredir) {
+    connection->conversation = std::make_unique<RedirClient>(*this, options_.limits);
+  } else {
+    connection->conversation = std::make_unique<UsbipClient>(*this, options_.limits, options_.session.urbs);
+  }
+  if (!write(*connection)) connection->closed = true;  // a greeting
   connections_.push_back(std::move(connection));
 }
 
@@ -206,7 +201,7 @@ void Server::drop_closed() {
   for (auto i = connections_.begin(); i != connections_.end();) {
     Connection& connection = **i;
     const bool silent = &connection != owner_ && now - connection.since > options_.greeting;
-    if (!connection.closed && !silent && !(connection.closing && connection.unsent() == 0)) {
+    if (!connection.closed && !silent && !(connection.conversation->closing() && connection.unsent() == 0)) {
       ++i;
       continue;
     }
@@ -217,12 +212,24 @@ void Server::drop_closed() {
 }
 
 void Server::detach() {
-  if (!session_) return;
+  if (owner_ == nullptr) return;
   past_ = counters();
-  session_.reset();
-  say(fmt::format("{}: detached", owner_->peer));
-  owner_->closed = true;
-  owner_ = nullptr;
+  Connection& owner = *std::exchange(owner_, nullptr);
+  speaking_ = &owner;
+  say("detached");
+  speaking_ = nullptr;
+  owner.conversation.reset();  // the session must be over before the next one begins
+  owner.conversation = std::make_unique<Silence>();
+  owner.closed = true;
+}
+
+tl::expected<std::unique_ptr<Session>, std::string> Server::attach(UrbClient& client) {
+  if (owner_ != nullptr) return tl::unexpected(owner_->peer + " has the device");
+  auto session = Session::begin(host_, client, options_.session);
+  if (!session) return session;
+  owner_ = speaking_;
+  say("attached");
+  return session;
 }
 
 // --- one connection: false = it is to be closed ---------------------------------------------------------------------
@@ -233,72 +240,23 @@ bool Server::read(Connection& connection) {
   const auto got = recv(connection.fd, connection.in.data() + before, read_at_once, 0);
   connection.in.resize(before + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
   if (got < 0) return errno == EAGAIN || errno == EINTR;
-  return got != 0 && take_messages(connection);
+  return got != 0 && take(connection);
 }
 
-bool Server::take_messages(Connection& connection) {
-  std::size_t used = 0;
-  bool good = true;
-  // What is left when the client has to wait is taken up with the next bytes it sends, or none: it waits for replies.
-  while (good && !connection.closing && used < connection.in.size()) {
-    const auto rest = ByteView(connection.in).subspan(used);
-    const auto take = [&](auto&& parsed, auto&& act) {
-      if (!parsed) return refuse(connection, parsed.error());
-      if (std::holds_alternative<Incomplete>(*parsed)) return false;
-      const auto& message = std::get<1>(*parsed);
-      used += message.size;
-      good = act(connection, message.content);
-      return good;
-    };
-    const bool more =
-        &connection == owner_
-            ? take(parse_command(rest, options_.limits), [this](auto& c, auto& content) { return command(c, content); })
-            : take(parse_operation(rest), [this](auto& c, auto& content) { return operation(c, content); });
-    if (!more) break;
-  }
-  connection.in.erase(connection.in.begin(), connection.in.begin() + static_cast<std::ptrdiff_t>(used));
-  return good && !connection.closed;
-}
-
-bool Server::refuse(Connection& connection, const std::string& reason) {
-  say(fmt::format("{}: {}; connection closed", connection.peer, reason));
-  connection.closed = true;
-  return false;
-}
-
-bool Server::operation(Connection& connection, const std::variant<ListRequest, ImportRequest>& content) {
-  if (const auto* request = std::get_if<ImportRequest>(&content)) return import(connection, request->bus_id);
-  build_list_reply(connection.out, {&device_, 1});
-  connection.closing = true;
-  return write(connection);
-}
-
-bool Server::import(Connection& connection, const std::string& wanted) {
-  const auto refusal = [&](const std::string& reason) {
-    say(fmt::format("{}: refused: {}", connection.peer, reason));
-    build_import_refusal(connection.out);
-    connection.closing = true;
-    return write(connection);
-  };
-  if (wanted != device_.bus_id) return refusal(fmt::format("there is only {}", device_.bus_id));
-  if (session_) return refusal(fmt::format("{} has the device", owner_->peer));
-  auto session = Session::begin(host_, device_.id(), options_.session);
-  if (!session) return refusal(session.error());
-  session_ = std::move(*session);
-  owner_ = &connection;
-  build_import_reply(connection.out, device_);
-  say(fmt::format("{}: attached", connection.peer));
-  return write(connection);
-}
-
-bool Server::command(Connection& connection, const std::variant<Submit, Unlink>& content) {
-  const auto handled = std::visit([this](const auto& kind) { return session_->handle(kind); }, content);
-  return handled ? true : refuse(connection, handled.error());
+bool Server::take(Connection& connection) {
+  speaking_ = &connection;
+  const auto used = connection.conversation->take(connection.in);
+  if (!used) say(used.error() + "; connection closed");
+  speaking_ = nullptr;
+  if (!used) return false;
+  connection.in.erase(connection.in.begin(), connection.in.begin() + static_cast<std::ptrdiff_t>(*used));
+  return connection.unsent() == 0 || write(connection);
 }
 
 bool Server::write(Connection& connection) {
+  Bytes& out = connection.conversation->output();
   while (connection.unsent() != 0) {
-    const auto done = send(connection.fd, connection.out.data() + connection.sent, connection.unsent(), MSG_NOSIGNAL);
+    const auto done = send(connection.fd, out.data() + connection.sent, connection.unsent(), MSG_NOSIGNAL);
     if (done < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN) return false;
@@ -307,7 +265,7 @@ bool Server::write(Connection& connection) {
     connection.sent += static_cast<std::size_t>(done);
   }
   if (connection.unsent() == 0) {
-    connection.out.clear();
+    out.clear();
     connection.sent = 0;
   }
   return true;

@@ -1,5 +1,5 @@
-// isochio: the USB/IP server: sockets, connections, and the loop that lets clients and bus time pass in turn. One
-// thread. One client has the device at a time; others may list it meanwhile.
+// isochio: the server of one simulated device, by USB/IP or usbredir: sockets, connections, and the loop that lets
+// clients and bus time pass in turn. One thread. One client has the device at a time; others may list it meanwhile.
 #pragma once
 
 #include <atomic>
@@ -13,12 +13,14 @@
 #include <tl/expected.hpp>
 
 #include "controller/sim_host.h"
-#include "serve/session.h"
-#include "serve/usbip_wire.h"
+#include "serve/conversation.h"
 
 namespace isochio::serve {
 
+enum class Protocol : std::uint8_t { usbip, usbredir };
+
 struct ServerOptions {
+  Protocol protocol = Protocol::usbip;
   std::string address = "127.0.0.1";  ///< IPv4 or IPv6, by number
   std::uint16_t port = 3240;          ///< 0: any free one
   SessionOptions session;
@@ -33,38 +35,35 @@ struct ServerEvents {
   std::function<void()> tick;                   ///< now and then: a status line
 };
 
-class Server {
+class Server final : public Desk {
  public:
   /// Enumerates the device and listens. The error says what to do. The host must outlive the server.
   static tl::expected<std::unique_ptr<Server>, std::string> listen(controller::SimHost& host,
                                                                    const ServerOptions& options, ServerEvents events);
-  ~Server();
+  ~Server() override;
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
   std::uint16_t port() const { return port_; }
-  const DeviceInfo& device() const { return device_; }
+  const DeviceInfo& device() const override { return device_; }
   /// Serves until `stop`, or until the device is gone; true: stopped.
   bool run(const std::atomic<bool>& stop);
 
   /// Of all clients so far.
   SessionCounters counters() const;
-  bool attached() const { return session_ != nullptr; }
+  bool attached() const { return owner_ != nullptr; }
 
  private:
   struct Connection;
   using Connections = std::list<std::unique_ptr<Connection>>;
 
   Server(controller::SimHost& host, const ServerOptions& options, ServerEvents events);
-  void say(const std::string& line) const;
+  tl::expected<std::unique_ptr<Session>, std::string> attach(UrbClient& client) override;
+  void say(const std::string& line) override;
   void wait(int timeout_ms);
   void accept_client();
   bool read(Connection& connection);
-  bool take_messages(Connection& connection);
-  bool operation(Connection& connection, const std::variant<ListRequest, ImportRequest>& content);
-  bool import(Connection& connection, const std::string& bus_id);
-  bool command(Connection& connection, const std::variant<Submit, Unlink>& content);
-  bool refuse(Connection& connection, const std::string& why);
+  bool take(Connection& connection);
   bool write(Connection& connection);
   void drop_closed();
   void detach();
@@ -77,9 +76,9 @@ class Server {
   int listener_ = -1;
   std::uint16_t port_ = 0;
   Connections connections_;
-  std::unique_ptr<Session> session_;
-  Connection* owner_ = nullptr;  ///< of the session
-  SessionCounters past_;         ///< of sessions that are over
+  Connection* speaking_ = nullptr;  ///< whose bytes are being taken
+  Connection* owner_ = nullptr;     ///< of the device
+  SessionCounters past_;            ///< of sessions that are over
 };
 
 }  // namespace isochio::serve

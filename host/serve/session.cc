@@ -2,8 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
-
-#include <fmt/format.h>
+#include <utility>
 
 #include "serve/linux_errno.h"
 
@@ -15,9 +14,8 @@ using usb::EndpointAddress;
 namespace {
 
 constexpr bus::Duration slice = bus::frame;
-/// A control transfer blocks the other work of this thread; a device may take 5 s for it [9.2.6.4], a simulated one
-/// that takes more than this does not answer at all.
-constexpr bus::Duration control_timeout = 500 * bus::millisecond;
+/// What a device may take for a control transfer [9.2.6.4].
+constexpr bus::Duration control_timeout = 5 * bus::second;
 /// Simulation slower than real time: bus time does not try to make up for more than this.
 constexpr std::chrono::milliseconds most_lag{100};
 
@@ -29,9 +27,6 @@ enum StandardRequest : std::uint8_t {
   set_interface = 11
 };
 
-/// Of sequence numbers, which wrap.
-constexpr bool newer(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) > 0; }
-
 constexpr std::uint16_t test_mode = 2;  // feature selector [table 9-6]
 
 controller::ControlSetup setup_of(const std::array<std::uint8_t, 8>& bytes) {
@@ -41,111 +36,93 @@ controller::ControlSetup setup_of(const std::array<std::uint8_t, 8>& bytes) {
 
 }  // namespace
 
-struct Session::Urb final : controller::IsochClient {
-  Urb(Session& owner, const Submit& command)
-      : session(owner),
-        submit(command),
-        address(usb::endpoint(command.endpoint, command.in ? usb::Direction::in : usb::Direction::out)) {
-    submit.data = {};  // belongs to the caller
-  }
+struct Session::Flight final : controller::IsochClient {
+  Flight(Session& owner, Urb what) : session(owner), urb(std::move(what)), size(urb.buffer.size()) {}
   void on_entry(controller::IsochRequest&, std::size_t) override {}
   void on_complete(controller::IsochRequest&, Status overall) override { session.end_isochronous(*this, overall); }
 
   Session& session;
-  Submit submit;
-  EndpointAddress address;
-  Bytes buffer;
+  Urb urb;
+  const std::size_t size;  ///< of the buffer as submitted
   controller::IsochRequest isoch;
   controller::BulkRequest bulk;
+  controller::ControlRequest control;
   bool at_host = false;
   bool taken_back = false;
   bool closing_packet = false;                ///< the zero-length packet behind the data is under way
   std::optional<std::int32_t> forced_status;  ///< instead of what an abort would give
 };
 
-tl::expected<std::unique_ptr<Session>, std::string> Session::begin(controller::SimHost& host, std::uint32_t devid,
+tl::expected<std::unique_ptr<Session>, std::string> Session::begin(controller::SimHost& host, UrbClient& client,
                                                                    const SessionOptions& options) {
   if (const auto done = host.enumerate(); !done) return tl::unexpected(done.error());
-  return std::unique_ptr<Session>(new Session(host, devid, options));
+  return std::unique_ptr<Session>(new Session(host, client, options));
 }
 
-Session::Session(controller::SimHost& host, std::uint32_t devid, const SessionOptions& options)
-    : host_(host), devid_(devid), options_(options) {}
+Session::Session(controller::SimHost& host, UrbClient& client, const SessionOptions& options)
+    : host_(host), client_(client), options_(options) {}
 
 Session::~Session() {
-  for (auto& [seqnum, urb] : urbs_) {
-    urb->taken_back = true;
-    if (urb->at_host) taken_back_.push_back(std::move(urb));
+  for (auto& [id, flight] : urbs_) {
+    flight->taken_back = true;
+    if (!flight->at_host) continue;
+    if (flight->urb.endpoint.number() == 0) host_.abort_request(flight->control);
+    taken_back_.push_back(std::move(flight));
   }
   urbs_.clear();
+  control_.clear();
   for (const auto& endpoint : host_.endpoints()) host_.abort(endpoint.address);
   host_.run_until(host_.now() + bus::second, [this] { return taken_back_.empty(); });
 }
 
-// --- commands -------------------------------------------------------------------------------------------------------
-
-tl::expected<void, std::string> Session::handle(const Submit& submit) {
-  if (submit.devid != devid_)
-    return tl::unexpected(
-        fmt::format("URB {} is for device {:#x}; this is {:#x}", submit.seqnum, submit.devid, devid_));
-  if (urbs_.contains(submit.seqnum))
-    return tl::unexpected(fmt::format("URB {} is submitted while one of this number is in flight", submit.seqnum));
-  Urb& urb = *urbs_.emplace(submit.seqnum, std::make_unique<Urb>(*this, submit)).first->second;
-  bytes_ += submit.length;
-  if (urbs_.size() + taken_back_.size() > options_.urbs || bytes_ > options_.bytes) {
-    give_back(urb, -enomem, 0, {});
-    return {};
-  }
-  urb.buffer.assign(submit.data.begin(), submit.data.end());
-  urb.buffer.resize(submit.length);
-  if (newer(submit.seqnum, newest_)) newest_ = submit.seqnum;
-  if (const auto unlink = early_.extract(submit.seqnum)) {
-    auto owned = std::move(urbs_.at(submit.seqnum));
-    urbs_.erase(submit.seqnum);
-    take_back(std::move(owned), unlink.mapped());
-    return {};
-  }
-  start(urb);
-  return {};
+void Session::submit(Urb urb) {
+  const std::uint64_t id = urb.id;
+  Flight& flight = *urbs_.emplace(id, std::make_unique<Flight>(*this, std::move(urb))).first->second;
+  bytes_ += flight.size;
+  if (urbs_.size() + taken_back_.size() > options_.urbs || bytes_ > options_.bytes) return give_back(flight, -enomem);
+  start(flight);
 }
 
-tl::expected<void, std::string> Session::handle(const Unlink& unlink) {
-  if (unlink.devid != devid_) return tl::unexpected(fmt::format("unlink {} is for another device", unlink.seqnum));
-  const auto found = urbs_.find(unlink.unlink_seqnum);
-  if (found != urbs_.end()) {
-    auto urb = std::move(found->second);
-    urbs_.erase(found);
-    take_back(std::move(urb), unlink.seqnum);
-    return {};
-  }
-  // Linux' vhci-hcd sends what waits in two queues, so that an unlink may overtake the URB that it is for.
-  if (newer(unlink.unlink_seqnum, newest_)) {
-    if (early_.size() >= options_.urbs)
-      return tl::unexpected(fmt::format("{} unlinks are for URBs that were never submitted", early_.size()));
-    early_[unlink.unlink_seqnum] = unlink.seqnum;
-    return {};
-  }
-  build(output_, UnlinkReply{unlink.seqnum, 0});  // the URB's reply is already on the way
-  return {};
-}
-
-void Session::take_back(std::unique_ptr<Urb> urb, std::uint32_t unlink_seqnum) {
-  std::erase(control_, urb->submit.seqnum);
-  urb->taken_back = true;
+bool Session::take_back(std::uint64_t id) {
+  const auto found = urbs_.find(id);
+  if (found == urbs_.end()) return false;
+  auto flight = std::move(found->second);
+  urbs_.erase(found);
+  std::erase(control_, id);
+  flight->taken_back = true;
   ++counters_.unlinked;
-  build(output_, UnlinkReply{unlink_seqnum, -econnreset});
-  if (!urb->at_host) {
-    bytes_ -= urb->submit.length;
-    return;
+  if (!flight->at_host) {
+    bytes_ -= flight->size;
+    return true;
   }
-  Urb& waiting = *urb;
-  taken_back_.push_back(std::move(urb));
-  if (waiting.submit.packets.empty()) {
+  Flight& waiting = *flight;
+  taken_back_.push_back(std::move(flight));
+  if (waiting.urb.endpoint.number() == 0) {
+    host_.abort_request(waiting.control);
+  } else if (waiting.urb.packets.empty()) {
     host_.abort_request(waiting.bulk);
   } else {
-    stream(waiting.address).owed = 0;  // a client that takes back does not go on
+    stream(waiting.urb.endpoint).owed = 0;  // a client that takes back does not go on
     host_.abort_request(waiting.isoch);
   }
+  return true;
+}
+
+void Session::take_back_all(EndpointAddress endpoint) {
+  std::vector<std::uint64_t> ids;
+  for (const auto& [id, flight] : urbs_) {
+    if (flight->urb.endpoint == endpoint) ids.push_back(id);
+  }
+  for (const std::uint64_t id : ids) take_back(id);
+}
+
+tl::expected<void, std::string> Session::reset() {
+  const auto waiting = std::exchange(control_, {});
+  for (const std::uint64_t id : waiting) give_back(*urbs_.at(id), -eshutdown);
+  auto done = host_.reset_device();
+  streams_ = {};
+  held_since_.reset();
+  return done;
 }
 
 const usb::EndpointConfig* Session::find(EndpointAddress endpoint) const {
@@ -154,42 +131,54 @@ const usb::EndpointConfig* Session::find(EndpointAddress endpoint) const {
   return found == all.end() ? nullptr : &*found;
 }
 
-void Session::start(Urb& urb) {
-  if (urb.submit.endpoint == 0) {
-    control_.push_back(urb.submit.seqnum);
+void Session::start(Flight& flight) {
+  const Urb& urb = flight.urb;
+  if (urb.endpoint.number() == 0) {
+    control_.push_back(urb.id);
     return;
   }
-  const auto* endpoint = find(urb.address);
-  if (endpoint == nullptr) return give_back(urb, host_.connected() ? -enoent : -eshutdown, 0, {});
+  const auto* endpoint = find(urb.endpoint);
+  if (endpoint == nullptr) return give_back(flight, host_.connected() ? -enoent : -eshutdown);
   const bool isochronous = endpoint->type == usb::TransferType::isochronous;
-  if (isochronous == urb.submit.packets.empty()) return give_back(urb, -einval, 0, {});
-  if (isochronous) return start_isochronous(urb, *endpoint);
-  urb.bulk.endpoint = urb.address;
-  urb.bulk.data = urb.buffer;
-  urb.bulk.on_complete = [this, &urb](controller::BulkRequest& request) { end_acknowledged(urb, request); };
-  start_acknowledged(urb);
+  if (isochronous == urb.packets.empty()) return give_back(flight, -einval);
+  if (isochronous) return start_isochronous(flight, *endpoint);
+  flight.bulk.endpoint = urb.endpoint;
+  flight.bulk.data = flight.urb.buffer;
+  flight.bulk.on_complete = [this, &flight](controller::BulkRequest& request) { end_acknowledged(flight, request); };
+  start_acknowledged(flight);
 }
 
 // --- isochronous ----------------------------------------------------------------------------------------------------
 
-/// The packets may lie anywhere in the URB's buffer; the host wants them back to back.
-void Session::start_isochronous(Urb& urb, const usb::EndpointConfig& endpoint) {
-  Bytes packed;
-  for (const IsoPacket& packet : urb.submit.packets) {
-    if (packet.length > endpoint.capacity()) return give_back(urb, -emsgsize, 0, {});
-    urb.isoch.entries.push_back({.request = packet.length});
-    const auto begin = urb.buffer.begin() + packet.offset;
-    packed.insert(packed.end(), begin, begin + packet.length);
+/// The packets may lie anywhere in the URB's buffer; the host wants them back to back, as clients mostly have them.
+void Session::start_isochronous(Flight& flight, const usb::EndpointConfig& endpoint) {
+  Urb& urb = flight.urb;
+  std::uint64_t end = 0;
+  bool in_place = true;
+  flight.isoch.entries.reserve(urb.packets.size());
+  for (const IsoPacket& packet : urb.packets) {
+    if (packet.length > endpoint.capacity()) return give_back(flight, -emsgsize);
+    flight.isoch.entries.push_back({.request = packet.length});
+    in_place = in_place && packet.offset == end;
+    end += packet.length;
   }
-  urb.buffer = std::move(packed);
-  urb.isoch.endpoint = urb.address;
-  urb.isoch.data = urb.buffer;
-  urb.isoch.by_interval = true;
-  urb.isoch.client = &urb;
-  const auto done = host_.submit(urb.isoch);
-  if (!done) return give_back(urb, urb_status(done.error()), 0, {});
-  urb.at_host = true;
-  Stream& s = stream(urb.address);
+  if (!in_place) {
+    Bytes packed;
+    packed.reserve(end);
+    for (const IsoPacket& packet : urb.packets) {
+      const auto begin = urb.buffer.begin() + packet.offset;
+      packed.insert(packed.end(), begin, begin + packet.length);
+    }
+    urb.buffer = std::move(packed);
+  }
+  flight.isoch.endpoint = urb.endpoint;
+  flight.isoch.data = std::span(urb.buffer).first(end);
+  flight.isoch.by_interval = true;
+  flight.isoch.client = &flight;
+  const auto done = host_.submit(flight.isoch);
+  if (!done) return give_back(flight, urb_status(done.error()));
+  flight.at_host = true;
+  Stream& s = stream(urb.endpoint);
   const auto now = std::chrono::steady_clock::now();
   if (s.in_flight == 0) {
     s.first = s.depth != 1 || now - s.last_change > options_.gather;
@@ -201,66 +190,67 @@ void Session::start_isochronous(Urb& urb, const usb::EndpointConfig& endpoint) {
   held_since_.reset();
 }
 
-void Session::end_isochronous(Urb& urb, Status overall) {
-  Stream& s = stream(urb.address);
-  --s.in_flight;
+void Session::end_isochronous(Flight& flight, Status overall) {
+  Urb& urb = flight.urb;
+  Stream& s = stream(urb.endpoint);
+  if (s.in_flight != 0) --s.in_flight;
   s.first = false;
   s.last_change = std::chrono::steady_clock::now();
   // Without another URB in flight the stream has ended for now, and waiting would not help it.
-  s.owed = urb.taken_back || s.in_flight == 0 ? 0 : s.owed + 1;
-  if (urb.taken_back) return forget(urb);
+  s.owed = flight.taken_back || s.in_flight == 0 ? 0 : s.owed + 1;
+  if (flight.taken_back) return forget(flight);
+  const bool in = urb.endpoint.is_in();
   std::size_t from = 0, to = 0;
-  for (std::size_t i = 0; i < urb.isoch.entries.size(); ++i) {
-    const auto& entry = urb.isoch.entries[i];
-    urb.submit.packets[i].actual_length = entry.complete;
-    urb.submit.packets[i].status = urb_status(entry.status);
-    if (urb.submit.in && to != from) std::memmove(&urb.buffer[to], &urb.buffer[from], entry.complete);
+  for (std::size_t i = 0; i < flight.isoch.entries.size(); ++i) {
+    const auto& entry = flight.isoch.entries[i];
+    urb.packets[i].actual_length = entry.complete;
+    urb.packets[i].status = urb_status(entry.status);
+    if (in && to != from) std::memmove(&urb.buffer[to], &urb.buffer[from], entry.complete);
     from += entry.request;
     to += entry.complete;
   }
   const bool ended_early = overall == Status::aborted || overall == Status::no_device;
-  give_back(urb, ended_early ? urb_status(overall) : 0, to,
-            urb.submit.in ? ByteView(urb.buffer).first(to) : ByteView());
+  give_back(flight, ended_early ? urb_status(overall) : 0, to);
 }
 
 // --- bulk and interrupt ---------------------------------------------------------------------------------------------
 
-void Session::start_acknowledged(Urb& urb) {
-  auto done = host_.submit(urb.bulk);
+void Session::start_acknowledged(Flight& flight) {
+  auto done = host_.submit(flight.bulk);
   if (!done && done.error() == Status::not_permitted) {  // an abort is about to be over
     host_.run_until(host_.now() + 20 * bus::microsecond);
-    done = host_.submit(urb.bulk);
+    done = host_.submit(flight.bulk);
   }
-  urb.at_host = done.has_value();
-  if (!done) give_back(urb, urb_status(done.error()), 0, {});
+  flight.at_host = done.has_value();
+  if (!done) give_back(flight, urb_status(done.error()));
 }
 
-void Session::end_acknowledged(Urb& urb, const controller::BulkRequest& request) {
-  urb.at_host = false;
-  if (urb.taken_back) return forget(urb);
-  const auto* endpoint = find(urb.address);
-  const bool whole = endpoint != nullptr && urb.submit.length != 0 && urb.submit.length % endpoint->max_packet == 0;
-  if (request.status == Status::ok && !urb.submit.in && whole && !urb.closing_packet &&
-      (urb.submit.flags & zero_packet) != 0) {
-    urb.closing_packet = true;
-    urb.bulk.data = {};
-    return start_acknowledged(urb);
+void Session::end_acknowledged(Flight& flight, const controller::BulkRequest& request) {
+  const Urb& urb = flight.urb;
+  flight.at_host = false;
+  if (flight.taken_back) return forget(flight);
+  const bool in = urb.endpoint.is_in();
+  const auto* endpoint = find(urb.endpoint);
+  const bool whole = endpoint != nullptr && flight.size != 0 && flight.size % endpoint->max_packet == 0;
+  if (request.status == Status::ok && !in && whole && urb.zero_packet && !flight.closing_packet) {
+    flight.closing_packet = true;
+    flight.bulk.data = {};
+    return start_acknowledged(flight);
   }
-  const std::size_t moved = urb.closing_packet ? urb.submit.length : request.complete;
+  const std::size_t moved = flight.closing_packet ? flight.size : request.complete;
   std::int32_t status = urb_status(request.status);
-  if (request.status == Status::aborted && urb.forced_status) status = *urb.forced_status;
-  if (status == 0 && urb.submit.in && moved < urb.submit.length && (urb.submit.flags & short_not_ok) != 0)
-    status = -eremoteio;
-  const auto address = urb.address;
+  if (request.status == Status::aborted && flight.forced_status) status = *flight.forced_status;
+  if (status == 0 && in && moved < flight.size && urb.short_not_ok) status = -eremoteio;
+  const auto address = urb.endpoint;
   const bool halted = request.status != Status::ok && request.status != Status::aborted;
-  give_back(urb, status, moved, urb.submit.in ? ByteView(urb.buffer).first(moved) : ByteView());
+  give_back(flight, status, moved);
   if (halted) fail_others(address, status);
 }
 
 /// The pipe has halted: what waits behind would meet the same, as it does with Linux host controllers.
 void Session::fail_others(EndpointAddress endpoint, std::int32_t status) {
-  for (auto& [seqnum, urb] : urbs_) {
-    if (urb->address == endpoint && urb->at_host) urb->forced_status = status;
+  for (auto& [id, flight] : urbs_) {
+    if (flight->urb.endpoint == endpoint && flight->at_host) flight->forced_status = status;
   }
   host_.abort(endpoint);
 }
@@ -268,20 +258,36 @@ void Session::fail_others(EndpointAddress endpoint, std::int32_t status) {
 // --- control --------------------------------------------------------------------------------------------------------
 
 void Session::run_control() {
-  while (!control_.empty() && output_.empty()) {
-    Urb& urb = *urbs_.at(control_.front());
+  while (!control_busy_ && !control_.empty() && !news_) {
+    Flight& flight = *urbs_.at(control_.front());
     control_.pop_front();
-    std::size_t moved = 0;
-    std::int32_t status = control(urb, moved);
-    if (status == 0 && urb.submit.in && moved < urb.submit.length && (urb.submit.flags & short_not_ok) != 0)
-      status = -eremoteio;
-    give_back(urb, status, moved, urb.submit.in ? ByteView(urb.buffer).first(moved) : ByteView());
+    start_control(flight);
   }
 }
 
-/// What changes pipes goes to the host's own methods, so that they follow.
-std::int32_t Session::control(Urb& urb, std::size_t& moved) {
-  const auto setup = setup_of(urb.submit.setup);
+void Session::start_control(Flight& flight) {
+  const Urb& urb = flight.urb;
+  const auto setup = setup_of(urb.setup);
+  if (const auto status = control_of_host(setup)) return end_control(flight, *status, 0);
+  const bool device_sends = (setup.request_type & 0x80U) != 0;
+  if (setup.length != 0 && device_sends != urb.endpoint.is_in()) return end_control(flight, -einval, 0);
+  if (setup.length > flight.size) return end_control(flight, -einval, 0);
+  flight.control.setup = setup;
+  flight.control.data = flight.urb.buffer;
+  flight.control.timeout = control_timeout;
+  flight.control.on_complete = [this, &flight](controller::ControlRequest& request) {
+    control_busy_ = false;
+    if (flight.taken_back) return forget(flight);
+    end_control(flight, urb_status(request.status), request.complete);
+  };
+  const auto done = host_.submit(flight.control);
+  if (!done) return end_control(flight, urb_status(done.error()), 0);
+  flight.at_host = control_busy_ = true;
+}
+
+/// What changes pipes goes to the host's own methods, so that they follow. They block, for a second of bus time at
+/// most. Empty: nothing of that kind.
+std::optional<std::int32_t> Session::control_of_host(const controller::ControlSetup& setup) {
   const auto result = [](const tl::expected<void, Status>& done) { return done ? 0 : urb_status(done.error()); };
   const EndpointAddress target{static_cast<std::uint8_t>(setup.index & 0xffU)};
   const auto* endpoint = find(target);
@@ -295,45 +301,39 @@ std::int32_t Session::control(Urb& urb, std::size_t& moved) {
     return result(host_.set_interface(static_cast<std::uint8_t>(setup.index), static_cast<std::uint8_t>(setup.value)));
   if (setup.request_type == 0x02 && setup.request == clear_feature && setup.value == 0 && has_pipe_halt)
     return result(host_.clear_halt(target, true));
+  return std::nullopt;
+}
 
-  const bool device_sends = (setup.request_type & 0x80U) != 0;
-  if (setup.length != 0 && device_sends != urb.submit.in) return -einval;
-  if (setup.length > urb.submit.length) return -einval;
-  const auto done = host_.control(setup, urb.buffer, control_timeout);
-  if (!done) return urb_status(done.error());
-  moved = *done;
-  return 0;
+void Session::end_control(Flight& flight, std::int32_t status, std::size_t moved) {
+  if (status == 0 && flight.urb.endpoint.is_in() && moved < flight.size && flight.urb.short_not_ok) status = -eremoteio;
+  give_back(flight, status, moved);
 }
 
 // --- results --------------------------------------------------------------------------------------------------------
 
-void Session::give_back(Urb& urb, std::int32_t status, std::size_t actual, ByteView data) {
-  SubmitReply reply;
-  reply.seqnum = urb.submit.seqnum;
-  reply.status = status;
-  reply.actual_length = static_cast<std::uint32_t>(actual);
-  reply.packets_as_sent = urb.submit.packets_as_sent;
-  reply.data = data;
-  reply.packets = urb.submit.packets;
+void Session::give_back(Flight& flight, std::int32_t status, std::size_t actual) {
+  const auto owned = std::move(urbs_.extract(flight.urb.id).mapped());
+  bytes_ -= flight.size;
+  const Urb& urb = flight.urb;
+  UrbResult result;
+  result.status = status;
+  result.actual = actual;
+  if (urb.endpoint.is_in()) result.data = ByteView(urb.buffer).first(actual);
   const auto bad = [](const IsoPacket& packet) { return packet.status != 0; };
-  reply.error_count = static_cast<std::uint32_t>(std::ranges::count_if(urb.submit.packets, bad));
+  result.errors = static_cast<std::uint32_t>(std::ranges::count_if(urb.packets, bad));
   // Linux counts frames at full and microframes at high speed.
-  const std::uint64_t start = urb.isoch.start().value / (host_.speed() == usb::Speed::full ? 8U : 1U);
-  reply.start_frame = static_cast<std::uint32_t>(start & 0x7fffffffU);
-  build(output_, reply);
+  const std::uint64_t start = flight.isoch.start().value / (host_.speed() == usb::Speed::full ? 8U : 1U);
+  result.start_frame = static_cast<std::uint32_t>(start & 0x7fffffffU);
   ++counters_.urbs;
   if (status != 0) ++counters_.failed;
   counters_.bytes += actual;
-  forget(urb);
+  news_ = true;
+  client_.on_end(urb, result);
 }
 
-void Session::forget(Urb& urb) {
-  bytes_ -= urb.submit.length;
-  if (urb.taken_back) {
-    std::erase_if(taken_back_, [&](const auto& one) { return one.get() == &urb; });
-  } else {
-    urbs_.erase(urb.submit.seqnum);
-  }
+void Session::forget(Flight& flight) {
+  bytes_ -= flight.size;
+  std::erase_if(taken_back_, [&](const auto& one) { return one.get() == &flight; });
 }
 
 // --- time -----------------------------------------------------------------------------------------------------------
@@ -383,17 +383,18 @@ Session::Activity Session::advance(WallTime now) {
     anchor_.reset();
     return Activity::idle;
   }
+  news_ = false;
   auto held = hold(now);
   if (held && host_.frame_time() >= held->at) {
     if (wait_for_client(*held, now)) return Activity::waiting;
     held.reset();
   }
   run_control();
-  if (!output_.empty()) return Activity::running;
+  if (news_) return Activity::running;
   const auto limit = bus_limit(now);
   if (limit <= host_.now()) return Activity::waiting;
   // A completion may make another stream's hole the first one.
-  host_.run_until(limit, [&] { return !output_.empty() || (held && host_.frame_time() >= held->at); });
+  host_.run_until(limit, [&] { return news_ || (held && host_.frame_time() >= held->at); });
   return host_.connected() ? Activity::running : Activity::gone;
 }
 

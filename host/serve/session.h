@@ -1,6 +1,6 @@
-// isochio: one USB/IP client that has imported the device: its URBs in flight, put onto the pipes of the simulated
-// host, and their results as replies. No sockets: commands come in parsed, replies go out as bytes. All of it, bus time
-// too, runs in the caller's thread.
+// isochio: one client that has the device: its URBs in flight, put onto the pipes of the simulated host, and their
+// results. No sockets and no protocol: those of usbip_client.h and redir_client.h are its UrbClients. All of it, bus
+// time too, runs in the caller's thread.
 //
 // Bus time and the client's time. Bus time runs while an URB is in flight and stands still otherwise; with Pace::fast
 // as fast as it can, with Pace::real not faster than the wall clock. It also stands still where an isochronous stream
@@ -20,7 +20,7 @@
 #include <tl/expected.hpp>
 
 #include "controller/sim_host.h"
-#include "serve/usbip_wire.h"
+#include "serve/urb.h"
 
 namespace isochio::serve {
 
@@ -49,17 +49,23 @@ class Session {
  public:
   using WallTime = std::chrono::steady_clock::time_point;
 
-  /// Resets the device, so that each client finds it as after plugging it in.
-  static tl::expected<std::unique_ptr<Session>, std::string> begin(controller::SimHost& host, std::uint32_t devid,
+  /// Resets the device, so that each client finds it as after plugging it in. Client and host outlive the session.
+  static tl::expected<std::unique_ptr<Session>, std::string> begin(controller::SimHost& host, UrbClient& client,
                                                                    const SessionOptions& options = {});
   /// Takes back all that is in flight.
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  /// The error ends the connection: a number is used twice, or it is for another device.
-  tl::expected<void, std::string> handle(const Submit& submit);
-  tl::expected<void, std::string> handle(const Unlink& unlink);
+  controller::SimHost& host() { return host_; }
+  bool contains(std::uint64_t id) const { return urbs_.contains(id); }
+  /// No URB of this id may be in flight.
+  void submit(Urb urb);
+  /// The URB of this id ends without a result. false: there is none.
+  bool take_back(std::uint64_t id);
+  void take_back_all(usb::EndpointAddress endpoint);
+  /// Bus reset; all URBs end with -ESHUTDOWN. The error: the device is gone.
+  tl::expected<void, std::string> reset();
 
   enum class Activity : std::uint8_t {
     idle,     ///< nothing is in flight; bus time stands still
@@ -67,16 +73,14 @@ class Session {
     waiting,  ///< for the client, or for the wall clock: call again after a command or in a millisecond
     gone,     ///< the device has been detached
   };
-  /// Lets bus time pass until there is a reply, but at most for a frame.
+  /// Lets bus time pass until an URB is over, but at most for a frame.
   Activity advance(WallTime now);
 
-  /// Replies to send; the caller empties it.
-  Bytes& output() { return output_; }
   const SessionCounters& counters() const { return counters_; }
   std::size_t in_flight() const { return urbs_.size(); }
 
  private:
-  struct Urb;
+  struct Flight;
   struct Stream {  ///< an isochronous endpoint
     unsigned in_flight = 0;
     unsigned owed = 0;   ///< URBs that the client was given back and has not replaced
@@ -85,19 +89,20 @@ class Session {
     WallTime last_change{};
   };
 
-  Session(controller::SimHost& host, std::uint32_t devid, const SessionOptions& options);
+  Session(controller::SimHost& host, UrbClient& client, const SessionOptions& options);
 
-  void take_back(std::unique_ptr<Urb> urb, std::uint32_t unlink_seqnum);
-  void start(Urb& urb);
-  void start_isochronous(Urb& urb, const usb::EndpointConfig& endpoint);
-  void start_acknowledged(Urb& urb);
-  void end_isochronous(Urb& urb, controller::Status overall);
-  void end_acknowledged(Urb& urb, const controller::BulkRequest& request);
+  void start(Flight& flight);
+  void start_isochronous(Flight& flight, const usb::EndpointConfig& endpoint);
+  void start_acknowledged(Flight& flight);
+  void end_isochronous(Flight& flight, controller::Status overall);
+  void end_acknowledged(Flight& flight, const controller::BulkRequest& request);
   void fail_others(usb::EndpointAddress endpoint, std::int32_t status);
   void run_control();
-  std::int32_t control(Urb& urb, std::size_t& moved);
-  void give_back(Urb& urb, std::int32_t status, std::size_t actual, ByteView data);
-  void forget(Urb& urb);
+  void start_control(Flight& flight);
+  std::optional<std::int32_t> control_of_host(const controller::ControlSetup& setup);
+  void end_control(Flight& flight, std::int32_t status, std::size_t moved);
+  void give_back(Flight& flight, std::int32_t status, std::size_t actual = 0);
+  void forget(Flight& flight);
   struct Hold {
     usb::FrameTime at{};  ///< the (micro)frame at whose start a stream gets a hole unless the client sends the next URB
     bool owed = false;    ///< the client has been given back an URB of that stream; else the stream is only beginning
@@ -109,16 +114,15 @@ class Session {
   Stream& stream(usb::EndpointAddress endpoint) { return streams_[endpoint.number() + (endpoint.is_in() ? 16U : 0U)]; }
 
   controller::SimHost& host_;
-  const std::uint32_t devid_;
+  UrbClient& client_;
   const SessionOptions options_;
   SessionCounters counters_;
-  Bytes output_;
-  std::map<std::uint32_t, std::unique_ptr<Urb>> urbs_;  ///< by sequence number
-  std::vector<std::unique_ptr<Urb>> taken_back_;        ///< unlinked; the host still has to let go of them
-  std::size_t bytes_ = 0;                               ///< of the buffers of both
-  std::uint32_t newest_ = 0;                            ///< highest number submitted
-  std::map<std::uint32_t, std::uint32_t> early_;        ///< unlinks by the number they are for, which is yet to come
-  std::deque<std::uint32_t> control_;                   ///< URBs for endpoint 0 that wait
+  std::map<std::uint64_t, std::unique_ptr<Flight>> urbs_;
+  std::vector<std::unique_ptr<Flight>> taken_back_;  ///< the host still has to let go of them
+  std::size_t bytes_ = 0;                            ///< of the buffers of both
+  std::deque<std::uint64_t> control_;                ///< control transfers that wait
+  bool control_busy_ = false;                        ///< one is at the host
+  bool news_ = false;                                ///< an URB has ended since advance() began
   std::array<Stream, 32> streams_{};
   std::optional<WallTime> held_since_;
   std::optional<std::pair<WallTime, bus::BusTime>> anchor_;  ///< Pace::real: moments that belong together

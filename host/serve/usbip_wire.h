@@ -13,19 +13,13 @@
 
 #include <tl/expected.hpp>
 
-namespace isochio::serve {
+#include "serve/device_info.h"
+#include "serve/urb.h"
 
-using Bytes = std::vector<std::uint8_t>;
-using ByteView = std::span<const std::uint8_t>;
+namespace isochio::serve {
 
 inline constexpr std::uint16_t usbip_version = 0x0111;
 inline constexpr std::size_t bus_id_size = 32;
-
-/// What is accepted from the network; more is an error that ends the connection.
-struct Limits {
-  std::uint32_t transfer_bytes = 1U << 24U;  ///< of one URB (usbfs allows 16 MiB)
-  std::uint32_t packets = 1024;              ///< of an isochronous URB, as in the kernel
-};
 
 // --- before a device is imported
 
@@ -41,12 +35,6 @@ enum TransferFlag : std::uint32_t {
   short_not_ok = 0x0001,
   iso_asap = 0x0002,
   zero_packet = 0x0040,
-};
-
-struct IsoPacket {
-  std::uint32_t offset = 0, length = 0, actual_length = 0;
-  std::int32_t status = 0;
-  friend bool operator==(const IsoPacket&, const IsoPacket&) = default;
 };
 
 struct Submit {
@@ -82,23 +70,6 @@ struct SubmitReply {
 struct UnlinkReply {
   std::uint32_t seqnum = 0;
   std::int32_t status = 0;  ///< -ECONNRESET: taken back; 0: it had been completed
-};
-
-struct InterfaceClass {
-  std::uint8_t class_code = 0, subclass = 0, protocol = 0;
-};
-
-/// The device as OP_REP_DEVLIST and OP_REP_IMPORT show it.
-struct DeviceInfo {
-  std::string path, bus_id;  ///< cut to 255 and 31 bytes
-  std::uint32_t bus = 1, device = 2;
-  std::uint32_t speed = 2;  ///< Linux: 2 full, 3 high
-  std::uint16_t vendor_id = 0, product_id = 0, version = 0;
-  std::uint8_t class_code = 0, subclass = 0, protocol = 0;
-  std::uint8_t configuration_value = 0, configurations = 1;
-  std::vector<InterfaceClass> interfaces;
-
-  std::uint32_t id() const { return bus << 16U | device; }  ///< devid of each command
 };
 
 /// A whole message at the start of what was given, and how many bytes it took.

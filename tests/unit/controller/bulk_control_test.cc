@@ -6,6 +6,7 @@
 using namespace isochio;
 using namespace isochio::test;
 using controller::BulkRequest;
+using controller::ControlRequest;
 using controller::ControlSetup;
 using controller::Status;
 using usb::Pid;
@@ -367,4 +368,37 @@ TEST_CASE("bulk requests to nowhere are refused") {
   CHECK(f.host.submit(request).error() == Status::not_open);
   request.endpoint = HostFixture::iso_in;
   CHECK(f.host.submit(request).error() == Status::bad_argument);
+}
+
+TEST_CASE("a control request that does not block completes while the bus runs, and can be taken back") {
+  HostFixture f;
+  f.configure(0);
+  Bytes data(18);
+  int completed = 0;
+  ControlRequest request;
+  request.setup = {0x80, 6, 0x0100, 0, 18};
+  request.data = data;
+  request.on_complete = [&](ControlRequest&) { ++completed; };
+  REQUIRE(f.host.submit(request));
+  CHECK(request.status == Status::pending);
+  f.host.run_until(f.host.now() + 10 * bus::millisecond, [&] { return completed != 0; });
+  CHECK(request.status == Status::ok);
+  CHECK(request.complete == 18);
+  CHECK(data[0] == 18);
+  CHECK_FALSE(f.host.abort_request(request));
+
+  f.device.misbehave({Fault::nak, {0}, 0, 1'000'000});  // a device that never answers
+  request.timeout = 3 * bus::millisecond;
+  REQUIRE(f.host.submit(request));
+  const auto begun = f.host.now();
+  f.host.run_until(begun + 10 * bus::millisecond, [&] { return completed == 2; });
+  CHECK(request.status == Status::timeout);
+  CHECK(f.host.now() - begun >= request.timeout);
+  request.timeout = {};
+  REQUIRE(f.host.submit(request));
+  f.host.run_until(f.host.now() + 2 * bus::millisecond);
+  CHECK(f.host.abort_request(request));
+  f.host.run_until(f.host.now() + bus::millisecond);
+  CHECK(request.status == Status::aborted);
+  CHECK(completed == 3);
 }
