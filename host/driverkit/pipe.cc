@@ -226,34 +226,54 @@ std::vector<std::uint32_t> read_request_counts(const IOMemoryDescriptor& list) {
 
 }  // namespace
 
-kern_return_t IOUSBHostPipe::IsochIO(IOMemoryDescriptor* dataBuffer, IOMemoryDescriptor* frameList,
-                                     std::uint64_t firstFrameNumber, OSAction* completion, OSDispatchMethod) {
-  if (const IOReturn refused = ivars->may_submit(); refused != kIOReturnSuccess)
-    return refuse(*ivars, dataBuffer, firstFrameNumber, {}, refused);
-  if (dataBuffer == nullptr || frameList == nullptr || ivars->config.type != usb::TransferType::isochronous)
+namespace {
+
+/// IsochIO up to the point where the request is on its way: `job` is set then.
+IOReturn start_isoch(IOUSBHostPipe* self, IOUSBHostPipe_IVars& pipe, IOMemoryDescriptor* data, IOMemoryDescriptor* list,
+                     std::uint64_t first_frame, OSAction* completion, std::shared_ptr<IsochJob>& job) {
+  if (const IOReturn refused = pipe.may_submit(); refused != kIOReturnSuccess)
+    return refuse(pipe, data, first_frame, {}, refused);
+  if (data == nullptr || list == nullptr || pipe.config.type != usb::TransferType::isochronous)
     return kIOReturnBadArgument;
-  if (completion != nullptr && completion->GetTypeID() != CompleteAsyncIsochIO_Type::id) return kIOReturnBadArgument;
+  if (completion != nullptr && completion->GetTypeID() != IOUSBHostPipe::CompleteAsyncIsochIO_Type::id)
+    return kIOReturnBadArgument;
 
-  const Core& core = *ivars->core;
+  const Core& core = *pipe.core;
   const usb::Speed speed = core.host->speed();
-  const auto counts = read_request_counts(*frameList);
-  IOReturn refused =
-      check_list(speed, ivars->config, frameList->GetByteCount(), counts, dataBuffer->GetByteCount(), core.options);
-  if (refused == kIOReturnSuccess && firstFrameNumber != 0)
-    refused = check_start(speed, ivars->config, firstFrameNumber,
-                          {core.host->frame_number(), ivars->available, ivars->continuous}, core.options);
-  if (refused != kIOReturnSuccess) return refuse(*ivars, dataBuffer, firstFrameNumber, counts, refused);
+  const auto counts = read_request_counts(*list);
+  IOReturn refused = check_list(speed, pipe.config, list->GetByteCount(), counts, data->GetByteCount(), core.options);
+  if (refused == kIOReturnSuccess && first_frame != 0)
+    refused = check_start(speed, pipe.config, first_frame, {core.host->frame_number(), pipe.available, pipe.continuous},
+                          core.options);
+  if (refused != kIOReturnSuccess) return refuse(pipe, data, first_frame, counts, refused);
 
-  const OSSharedPtr<IOUSBHostPipe> held(this, OSRetain);
   std::uint64_t length = 0;
   for (const std::uint32_t count : counts) length += count;
-  const auto job =
-      std::make_shared<IsochJob>(this, completion, dataBuffer, length, frameList, counts, firstFrameNumber);
-  if (const IOReturn error = submit(*ivars, job); error != kIOReturnSuccess) return error;
+  job = std::make_shared<IsochJob>(self, completion, data, length, list, counts, first_frame);
+  if (const IOReturn error = submit(pipe, job); error != kIOReturnSuccess) return error;
   job->preset();
-  ivars->available = job->request().first_frame + span_in_frames(speed, ivars->config.interval, counts.size());
-  ivars->continuous = firstFrameNumber == 0;
-  if (completion != nullptr) return kIOReturnSuccess;
+  pipe.available = job->request().first_frame + span_in_frames(speed, pipe.config.interval, counts.size());
+  pipe.continuous = first_frame == 0;
+  return kIOReturnSuccess;
+}
+
+}  // namespace
+
+kern_return_t IOUSBHostPipe::IsochIO(IOMemoryDescriptor* dataBuffer, IOMemoryDescriptor* frameList,
+                                     std::uint64_t firstFrameNumber, OSAction* completion, OSDispatchMethod) {
+  const OSSharedPtr<IOUSBHostPipe> held(this, OSRetain);
+  const Core& core = *ivars->core;
+  const std::uint64_t running = core.host != nullptr ? core.host->frame_number() : 0;
+  std::shared_ptr<IsochJob> job;
+  const IOReturn started = start_isoch(this, *ivars, dataBuffer, frameList, firstFrameNumber, completion, job);
+  if (auto* observer = core.options.isoch_observer; observer != nullptr) {
+    if (started == kIOReturnSuccess) {
+      observer->on_accepted(job->request(), running);
+    } else {
+      observer->on_refused(ivars->config.address, firstFrameNumber, started, running);
+    }
+  }
+  if (started != kIOReturnSuccess || completion != nullptr) return started;
 
   if (core.options.sync_out_on_queue == SyncOutOnQueue::hangs && core.running_queue != nullptr &&
       !ivars->config.address.is_in())

@@ -77,6 +77,7 @@ void IsochJob::write_entry(std::size_t index, IOReturn status) {
                               sizeof result.time_stamp));
   if (request_.endpoint.is_in()) bytes_.flush(offsets_[index], entry.complete);
   ended_[index] = status;
+  if (core.options.isoch_observer != nullptr) core.options.isoch_observer->on_entry(request_, index, status);
 }
 
 void IsochJob::on_entry(controller::IsochRequest& request, std::size_t index) {
@@ -115,6 +116,8 @@ void IsochJob::on_complete(controller::IsochRequest& request, Status host_status
     if (ended_[i] == kIOReturnInvalid) write_entry(i, entry_return(request.entries[i].status, pipe().core->options));
   }
   result_ = overall(host_status);
+  if (auto* observer = pipe().core->options.isoch_observer; observer != nullptr)
+    observer->on_complete(request, result_);
   done_ = true;
   note_status(*pipe().core, host_status);
   pipe().retire(*this);

@@ -15,6 +15,7 @@
 #include "bus/bus_time.h"
 #include "controller/driver_observer.h"
 #include "controller/host.h"
+#include "driverkit/isoch_observer.h"
 
 namespace isochio::driverkit {
 
@@ -78,6 +79,8 @@ struct RuntimeOptions {
   /// Told of what drivers' code does: completions as they run, aborts, tasks that hold a queue up. Not owned; may be
   /// null.
   controller::DriverObserver* driver_observer = nullptr;
+  /// Told of IsochIO as its callers see it. Not owned; may be null; must outlive the Runtime.
+  IsochObserver* isoch_observer = nullptr;
 };
 
 class Core;

@@ -62,13 +62,25 @@ std::string streams(const RunResult& r) {
   return t.text();
 }
 
+std::string expectation(const RunResult& r, bool colour) {
+  const auto& e = r.expectation;
+  if (e.mismatches == 0) return "  everything as expected\n";
+  std::string out = paint(fmt::format("  {} outcome{} not as expected:\n", e.mismatches, e.mismatches == 1 ? "" : "s"),
+                          "1;31", colour);
+  for (const auto& m : e.listed) out += fmt::format("    {}: expected {}, got {}\n", m.where, m.expected, m.got);
+  if (e.mismatches > e.listed.size()) out += fmt::format("    … and {} more\n", e.mismatches - e.listed.size());
+  return out;
+}
+
 std::string violations(const RunResult& r, const std::vector<check::Violation>& first, bool colour) {
-  std::string out =
-      paint(fmt::format("  {} violation{}:", r.violation_total(), r.violation_total() == 1 ? "" : "s"), "1;31", colour);
+  const bool as_expected = r.expectation.given && r.expectation.mismatches == 0;
+  std::string out = paint(fmt::format("  {} violation{}:", r.violation_total(), r.violation_total() == 1 ? "" : "s"),
+                          as_expected ? "0" : "1;31", colour);
   for (std::size_t i = 0; i < r.violations.size(); ++i)
     if (r.violations[i] > 0)
       out += fmt::format(" {} {}", r.violations[i], check::to_string(static_cast<check::Rule>(i)));
   out += "\n";
+  if (as_expected) return out;
   for (const auto& v : first) out += "    " + check::to_string(v) + "\n";
   if (r.violation_total() > first.size()) out += fmt::format("    … and {} more\n", r.violation_total() - first.size());
   return out;
@@ -96,6 +108,7 @@ std::string console_summary(const RunResult& r, const std::vector<check::Violati
   if (r.bytes_compared > 0) out += fmt::format("  {} bytes compared with what was sent\n", r.bytes_compared);
   if (const auto hidden = r.hidden_groups(); !hidden.empty())
     out += fmt::format("  not observable on this target: {}\n", fmt::join(hidden, ", "));
+  if (r.expectation.given) out += expectation(r, colour);
   if (r.violation_total() > 0) out += violations(r, first, colour);
   out +=
       fmt::format("  {:.3f} s of bus time in {:.3f} s: {:.3g} times real time, {:.3g} M clocks/s\n", r.perf.bus_seconds,

@@ -120,6 +120,14 @@ Json counts(const RunResult& r) {
   return j;
 }
 
+Json expectation(const ExpectationResult& e) {
+  if (!e.given) return nullptr;
+  Json j{{"met", e.mismatches == 0}, {"error_expected", e.error_expected}, {"mismatches", e.mismatches}};
+  j["listed"] = Json::array();
+  for (const auto& m : e.listed) j["listed"].push_back({{"where", m.where}, {"expected", m.expected}, {"got", m.got}});
+  return j;
+}
+
 Json results(const RunResult& r) {
   Json j;
   j["violation_counts"] = counts(r);
@@ -129,6 +137,7 @@ Json results(const RunResult& r) {
   j["frames"] = r.frames;
   j["verdict"] = to_string(r.verdict);
   j["error"] = r.error.empty() ? Json(nullptr) : Json(r.error);
+  j["expectation"] = expectation(r.expectation);
   sums(j, r);
   j["not_observable"] = r.hidden_groups();
   j["bytes_compared"] = r.bytes_compared;

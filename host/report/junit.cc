@@ -46,7 +46,7 @@ std::string repeat(const RunResult& r) {
 std::string run_case(const RunResult& r) {
   const std::string head = fmt::format("    <testcase classname=\"isochio.{}\" name=\"run\" time=\"{:.3f}\"",
                                        escape(r.scenario), r.perf.wall_seconds);
-  if (r.verdict != Verdict::error) return head + "/>\n";
+  if (r.verdict != Verdict::error || r.error.empty()) return head + "/>\n";
   return fmt::format("{}>\n      <error message=\"{}\">{}</error>\n    </testcase>\n", head, escape(r.error),
                      repeat(r));
 }
@@ -56,7 +56,8 @@ std::string group_case(const JUnitRun& run, check::Group group) {
   const std::string head = fmt::format("    <testcase classname=\"isochio.{}\" name=\"{}\" time=\"0\"",
                                        escape(r.scenario), check::to_string(group));
   const std::uint64_t count = r.violation_count(group);
-  if (count == 0) {
+  // With an expectation violations are part of what is expected, and judged there.
+  if (count == 0 || r.expectation.given) {
     const bool not_run = r.skipped[static_cast<std::size_t>(group)] || r.verdict == Verdict::error;
     if (r.not_observable[static_cast<std::size_t>(group)] && !not_run)
       return head + "><skipped message=\"not observable on this target\"/></testcase>\n";
@@ -74,6 +75,20 @@ std::string group_case(const JUnitRun& run, check::Group group) {
                      count == 1 ? "" : "s", reasons, repeat(r));
 }
 
+/// Whether the outcome was exactly that of [expect].
+std::string expectation_case(const RunResult& r) {
+  const auto& e = r.expectation;
+  const std::string head =
+      fmt::format("    <testcase classname=\"isochio.{}\" name=\"expectation\" time=\"0\"", escape(r.scenario));
+  if (e.mismatches == 0) return head + "/>\n";
+  std::string reasons;
+  for (const auto& m : e.listed)
+    reasons += escape(fmt::format("{}: expected {}, got {}", m.where, m.expected, m.got)) + "\n";
+  if (e.mismatches > e.listed.size()) reasons += fmt::format("and {} more\n", e.mismatches - e.listed.size());
+  return fmt::format("{}>\n      <failure message=\"{} outcome{} not as expected\">{}{}</failure>\n    </testcase>\n",
+                     head, e.mismatches, e.mismatches == 1 ? "" : "s", reasons, repeat(r));
+}
+
 }  // namespace
 
 std::string junit_xml(const std::vector<JUnitRun>& runs) {
@@ -88,17 +103,23 @@ std::string junit_xml(const std::vector<JUnitRun>& runs) {
     for (std::size_t i = 0; i < check::group_count; ++i) {
       const auto group = static_cast<check::Group>(i);
       cases += group_case(run, group);
-      if (r.violation_count(group) > 0) ++failed;
+      if (r.violation_count(group) > 0 && !r.expectation.given) ++failed;
+    }
+    std::size_t count = check::group_count + 1;
+    if (r.expectation.given) {
+      cases += expectation_case(r);
+      ++count;
+      if (r.expectation.mismatches > 0) ++failed;
     }
     const std::size_t error = r.verdict == Verdict::error ? 1 : 0;
     suites += fmt::format("  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" time=\"{:.3f}\">\n",
-                          escape(r.scenario), check::group_count + 1, failed, error, r.perf.wall_seconds);
+                          escape(r.scenario), count, failed, error, r.perf.wall_seconds);
     suites += fmt::format(
         "    <properties>\n      <property name=\"seed\" value=\"{}\"/>\n      <property name=\"speed\" "
         "value=\"{}\"/>\n    </properties>\n",
         r.seed, usb::to_string(r.speed));
     suites += cases + "  </testsuite>\n";
-    tests += check::group_count + 1;
+    tests += count;
     failures += failed;
     errors += error;
   }

@@ -30,6 +30,17 @@ struct Perf {
   double clocks_per_second() const { return wall_seconds > 0 ? static_cast<double>(clocks) / wall_seconds : 0; }
 };
 
+/// What [expect] of a scenario came to.
+struct ExpectationResult {
+  struct Mismatch {
+    std::string where, expected, got;
+  };
+  bool given = false;
+  bool error_expected = false;   ///< RunResult::error is what the scenario expects
+  std::uint64_t mismatches = 0;  ///< 0: all is exactly as expected
+  std::vector<Mismatch> listed;  ///< the first ones
+};
+
 /// One scenario's result. The scenario runner fills it.
 struct RunResult {
   std::string scenario;
@@ -42,6 +53,7 @@ struct RunResult {
   std::vector<check::StreamStatistics> streams;
   check::Histogram latency;  ///< completion latency over all streams
   check::SofStatistics sof;
+  ExpectationResult expectation;
   std::uint64_t bytes_compared = 0;                           ///< of loopback and --payload comparison
   std::array<bool, check::group_count> skipped{};             ///< groups of checks that the scenario turned off
   std::array<bool, check::group_count> not_observable{};      ///< groups of which the target shows too little to judge
@@ -53,7 +65,8 @@ struct RunResult {
   std::uint64_t violation_count(check::Group group) const;
   /// Names of the groups that are not observable, and neither turned off.
   std::vector<std::string> hidden_groups() const;
-  /// Copies counts from the reporter; verdict: error if `error` is set, else failed if there is a violation.
+  /// Copies counts from the reporter; verdict: error if `error` is set, else failed if there is a violation. With
+  /// an expectation: failed if anything is not as expected; an expected error or violation is good.
   void conclude(const check::Reporter& reporter);
 };
 

@@ -43,7 +43,9 @@ void RunResult::conclude(const check::Reporter& reporter) {
     violations[i] = reporter.count(static_cast<check::Rule>(i));
     violations_reported[i] = reporter.reported(static_cast<check::Rule>(i));
   }
-  verdict = !error.empty() ? Verdict::error : violation_total() > 0 ? Verdict::failed : Verdict::passed;
+  const bool wrong = expectation.given ? expectation.mismatches > 0 : violation_total() > 0;
+  const bool broken = !error.empty() && !expectation.error_expected;
+  verdict = broken ? Verdict::error : wrong ? Verdict::failed : Verdict::passed;
 }
 
 void ViolationTee::report(const check::Violation& violation) {

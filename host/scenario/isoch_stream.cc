@@ -203,6 +203,7 @@ kern_return_t IsochStream::call(Slot& slot, OSAction* completion) {
 }
 
 void IsochStream::report_refusal(IOReturn code) {
+  if (context_.refusals_expected) return;
   context_.reporter.report({check::Rule::status, 0, -1, target_.endpoint.address, usb::FrameTime::of(cursor_),
                             context_.runtime.host().now(), fmt::format("a request for frame {} accepted", cursor_),
                             fmt::format("kIOReturnIsoToo{} in frame {}", code == kIOReturnIsoTooOld ? "Old" : "New",

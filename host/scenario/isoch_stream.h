@@ -32,6 +32,7 @@ struct StreamContext {
   bool unplaced = false;
   check::Diagnosis* diagnosis = nullptr;  ///< told of what drivers do with what they get; may be null
   bool may_vanish = false;                ///< the scenario takes the device away
+  bool refusals_expected = false;         ///< [expect] judges refusals: they are no violations
 };
 
 class IsochStream {

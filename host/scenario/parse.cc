@@ -279,6 +279,33 @@ void read_sections(Table& table, Scenario& scenario) {
   read_checks(checks, scenario.checks);
 }
 
+/// One text or a list of texts.
+std::vector<std::string> read_words(Table& table, std::string_view name) {
+  std::vector<std::string> words;
+  const auto* node = table.find(name);
+  if (node == nullptr) return words;
+  const auto* array = node->as_array();
+  bool good = array != nullptr || node->is_string();
+  const auto add = [&](const toml::node& one) {
+    const auto word = one.value_exact<std::string>();
+    good = good && word && !word->empty();
+    if (good) words.push_back(*word);
+  };
+  if (array == nullptr) add(*node);
+  for (std::size_t i = 0; array != nullptr && i < array->size(); ++i) add((*array)[i]);
+  if (!good) table.fail(name, "this has to be a text in quotes, or a list of them");
+  return words;
+}
+
+void read_expect(Table& table, Scenario& scenario) {
+  if (!table.has("expect")) return;
+  auto expect = table.table("expect");
+  std::vector<std::string> streams;
+  for (const auto& stream : scenario.streams) streams.push_back(stream.name);
+  scenario.expect = read_expectation(expect, streams);
+  expect.finish();
+}
+
 /// Streams name one another only if the names are unique and what they name is there.
 std::optional<InputError> check_names(const Scenario& scenario) {
   const auto error = [&](const auto& plan, const char* key, std::string message) {
@@ -334,6 +361,8 @@ tl::expected<Scenario, InputError> parse_scenario(std::string_view text, const s
   scenario.name = file.stem().string();
   table.read("name", scenario.name);
   table.read("description", scenario.description);
+  scenario.source = read_words(table, "source");
+  scenario.tags = read_words(table, "tags");
   table.read("device", scenario.device);
   if (table.word("speed", {"fs", "hs"}).value_or(1) == 0) scenario.speed = usb::Speed::full;
   table.read("frames", scenario.frames, most_frames, 1);
@@ -341,6 +370,7 @@ tl::expected<Scenario, InputError> parse_scenario(std::string_view text, const s
   for (auto& stream : table.tables("stream")) scenario.streams.push_back(read_stream(stream, file.parent_path()));
   for (auto& stream : table.tables("bulk")) scenario.bulk.push_back(read_bulk(stream));
   read_sections(table, scenario);
+  read_expect(table, scenario);
   table.finish();
   if (scenario.streams.empty() && scenario.bulk.empty())
     table.fail("stream", "there is nothing to run: write at least one [[stream]] or [[bulk]]");

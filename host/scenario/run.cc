@@ -16,6 +16,7 @@
 #include "scenario/bulk_stream.h"
 #include "scenario/catalogue.h"
 #include "scenario/device_access.h"
+#include "scenario/expectation_check.h"
 #include "scenario/isoch_stream.h"
 #include "scenario/plan.h"
 #include "scenario/register_names.h"
@@ -71,7 +72,9 @@ class Run {
       : scenario_(scenario),
         options_(options),
         plan_(std::move(plan)),
-        suite_(suite_options(scenario, !options.make_host), tee_) {}
+        suite_(suite_options(scenario, !options.make_host), tee_) {
+    if (scenario_.expect) expectation_.emplace(*scenario_.expect, scenario_, plan_);
+  }
 
   tl::expected<void, RunError> open_outputs();
   tl::expected<void, RunError> connect();
@@ -111,6 +114,7 @@ class Run {
   std::unique_ptr<check::Diagnosis> diagnosis_;
   std::unique_ptr<RefusalTee> refusals_;
   RequestIds ids_;
+  std::optional<ExpectationCheck> expectation_;
   std::unique_ptr<StreamContext> context_;
   std::vector<std::unique_ptr<Loop>> loops_;
   std::vector<std::pair<usb::EndpointAddress, Loop*>> returns_;  ///< IN endpoint of each loop
@@ -210,6 +214,7 @@ RunOutcome Run::run() {
     loop->finish({0, -1, endpoint, {host_->frame_time(), host_->frame_time()}, host_->now()});
   suite_.finish(host_->now());
   compare_payload();
+  if (expectation_) result_.expectation = expectation_->finish(result_.error, suite_.reporter());
 
   result_.streams = suite_.streams();
   for (const auto& [endpoint, loop] : returns_) {
@@ -248,6 +253,7 @@ tl::expected<void, std::string> Run::configure() {
   auto options = scenario_.driverkit;
   options.observer = refusals_.get();
   options.driver_observer = diagnosis_.get();
+  if (expectation_) options.isoch_observer = &*expectation_;
   runtime_ = std::make_unique<driverkit::Runtime>(*host_, std::move(options));
   const auto check = [](const char* what, kern_return_t code) -> tl::expected<void, std::string> {
     if (code == kIOReturnSuccess) return {};
@@ -283,7 +289,8 @@ tl::expected<void, std::string> Run::set_up_device() {
 
 void Run::make_streams() {
   context_ = std::make_unique<StreamContext>(StreamContext{*runtime_, ids_, suite_.reporter(), scenario_.speed,
-                                                           scenario_.frames, !link_, diagnosis_.get(), false});
+                                                           scenario_.frames, !link_, diagnosis_.get(), false,
+                                                           scenario_.expect.has_value()});
   std::vector<Loop*> isoch_loops(plan_.streams.size()), bulk_loops(plan_.bulk.size());
   const auto join = [&](const std::vector<StreamTarget>& targets, std::vector<Loop*>& loops, auto bytes_in_flight,
                         std::FILE* received) {

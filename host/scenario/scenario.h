@@ -15,6 +15,7 @@
 #include "controller/sim_host_options.h"
 #include "description/input_error.h"
 #include "driverkit/runtime.h"
+#include "scenario/expectation.h"
 #include "usb/types.h"
 
 namespace isochio::scenario {
@@ -99,6 +100,8 @@ struct Checks {
 
 struct Scenario {
   std::string name, description;
+  std::vector<std::string> source;  ///< where it comes from: section of a specification, facts, public thread
+  std::vector<std::string> tags;
   std::string device = "test";  ///< a name of the catalogue, or a path
   usb::Speed speed = usb::Speed::high;
   std::uint64_t frames = 1000;  ///< length of the streams in 1 ms frames
@@ -110,7 +113,8 @@ struct Scenario {
   driverkit::RuntimeOptions driverkit;  ///< keep-away, horizon and past frames as in `controller`
   Software software;
   Checks checks;
-  std::filesystem::path file;  ///< where it came from
+  std::optional<Expectation> expect;  ///< empty: every entry good, no violation
+  std::filesystem::path file;         ///< where it came from
 };
 
 /// Reads and checks a scenario file. Relative paths in it are relative to the file.

@@ -246,3 +246,32 @@ TEST_CASE("Ctrl-C ends a run early with whole files") {
   CHECK(at == capture.size());
   CHECK(blocks > 100);
 }
+
+TEST_CASE("a scenario with an expectation passes only if exactly that happens") {
+  const std::string late = "frames = 24\n[[stream]]\nalternate = 2\nendpoint = \"in\"\ndepth = 1\nlead = 2\n[expect]\n";
+  struct Case {
+    const char *expect, *found;  // null: passes
+  };
+  // Each of the six requests of 4 frames ends when the frame behind it has begun: too late for that one.
+  const Case cases[] = {
+      {"refused = [{ code = \"iso_too_old\", count = 5 }]\nrequest = [{ request = \"0..\", lead = 2, gap = 2 }]",
+       nullptr},
+      {"refused = [{ call = \"1../2\", code = \"iso_too_old\" }]", nullptr},
+      {"", "call 1 (for frame"},
+      {"refused = [{ code = \"iso_too_old\", count = 4 }]", "expected 4 calls refused with iso_too_old, got 5"},
+      {"refused = [{ code = \"iso_too_old\", count = 5 }]\nviolations = { missed = 1 }",
+       "expected 1 of the rule missed, got 0"},
+  };
+  const Folder folder;
+  for (const auto& one : cases) {
+    CAPTURE(one.expect);
+    write(folder / "late.toml", late + one.expect + "\n");
+    const auto result = isochio("run " + (folder / "late.toml") + " --json " + (folder / "late.json") + " --junit " +
+                                (folder / "late.xml"));
+    CHECK(result.code == (one.found == nullptr ? 0 : 1));
+    const auto report = nlohmann::json::parse(read(folder / "late.json"));
+    CHECK(report["expectation"]["met"] == (one.found == nullptr));
+    CHECK(has(read(folder / "late.xml"), "not as expected") == (one.found != nullptr));
+    if (one.found != nullptr) CHECK(has(result.out, one.found));
+  }
+}
