@@ -28,7 +28,7 @@ struct Options {
   std::vector<std::string> scenarios;
   bool all = false, no_skip = false;
   std::optional<std::uint64_t> seed, frames;
-  std::string target = "sim", speed, json, junit, wave, capture, payload, received, device, bus_port;
+  std::string target = "sim", speed, json, html, junit, wave, capture, payload, received, device, bus_port;
 };
 
 std::atomic<bool> interrupted{false};  // set by the handler, the only thing that it may do
@@ -161,6 +161,7 @@ int run_scenarios(Options options) {
       run.make_host = [&](const scenario::HostRequest& request) { return real_host(options, request); };
     run.idle_skipping = !options.no_skip;
     run.json = options.json == "-" ? standard_output.path() : output(options.json, loaded->name, ".json", several);
+    run.html = output(options.html, loaded->name, ".html", several);
     run.wave = output(options.wave, loaded->name, ".fst", several);
     run.capture = output(options.capture, loaded->name, ".pcapng", several);
     run.payload = options.payload;
@@ -212,6 +213,7 @@ void add_run(CLI::App& app, Action& action) {
   command->add_option("--frames", options->frames, "Length of the streams in frames (1 ms)")
       ->check(CLI::Range(1, 1'000'000'000));
   command->add_option("--json", options->json, "Write the report here (docs/report.schema.json); - is standard output");
+  command->add_option("--html", options->html, "Write a report for people here: one file, opens in a browser offline");
   command->add_option("--junit", options->junit, "Write a JUnit report here, one test suite a scenario");
   command->add_option("--wave", options->wave, "Write the device's signals here (FST, for GTKWave); slow");
   command->add_option("--capture", options->capture, "Write every packet on the wire here (pcapng, for Wireshark)");
@@ -226,7 +228,7 @@ void add_run(CLI::App& app, Action& action) {
       "Another device description than the scenario's: a name or a path; with --target libusb also VID:PID");
   command->add_flag("--no-skip", options->no_skip, "Evaluate every clock of the device; same results, slower");
   command->footer(
-      "With several scenarios, --json, --wave and --capture name folders that get one file for each.\n"
+      "With several scenarios, --json, --html, --wave and --capture name folders that get one file for each.\n"
       "The same seed gives the same report (but for \"perf\") and the same capture, byte for byte.\n"
       "Ctrl-C ends a run early and leaves whole files.\n"
       "\n"
@@ -235,6 +237,7 @@ void add_run(CLI::App& app, Action& action) {
       "  isochio run loopback --payload song.wav            a real file there and back\n"
       "  isochio run my.toml --seed 7 --frames 100 --json - | jq .violations\n"
       "  isochio run fs-audio --capture fs.pcapng && tshark -r fs.pcapng\n"
+      "  isochio run fs-audio --html fs.html && xdg-open fs.html\n"
       "  isochio run --all --junit report.xml\n"
       "  isochio run hs-1x1024-in --target libusb           on a device that is plugged in\n"
       "\n"

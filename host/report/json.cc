@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "report/json_parts.h"
 #include "report/report.h"
 
 namespace isochio::report {
@@ -64,21 +65,6 @@ Json stream(const check::StreamStatistics& s) {
           {"latency", latency(s.latency, false)}};
 }
 
-Json violation(const check::Violation& v) {
-  Json j;
-  j["rule"] = check::to_string(v.rule);
-  j["group"] = check::to_string(check::group_of(v.rule));
-  j["request"] = v.request == 0 ? Json(nullptr) : Json(v.request);
-  j["entry"] = v.entry < 0 ? Json(nullptr) : Json(v.entry);
-  j["endpoint"] = v.endpoint.number() == 0 ? Json(nullptr) : Json(endpoint_name(v.endpoint));
-  j["frame"] = v.at.frame();
-  j["microframe"] = v.at.microframe();
-  j["time_ns"] = bus::to_ns(v.time);
-  j["expected"] = v.expected;
-  j["seen"] = v.seen;
-  return j;
-}
-
 void sums(Json& j, const RunResult& r) {
   check::StreamStatistics sum;
   for (const auto& s : r.streams) {
@@ -128,7 +114,26 @@ Json expectation(const ExpectationResult& e) {
   return j;
 }
 
-Json results(const RunResult& r) {
+std::string dump(const Json& j, int indent) { return j.dump(indent, ' ', false, Json::error_handler_t::replace); }
+
+}  // namespace
+
+Json json_parts::violation(const check::Violation& v) {
+  Json j;
+  j["rule"] = check::to_string(v.rule);
+  j["group"] = check::to_string(check::group_of(v.rule));
+  j["request"] = v.request == 0 ? Json(nullptr) : Json(v.request);
+  j["entry"] = v.entry < 0 ? Json(nullptr) : Json(v.entry);
+  j["endpoint"] = v.endpoint.number() == 0 ? Json(nullptr) : Json(endpoint_name(v.endpoint));
+  j["frame"] = v.at.frame();
+  j["microframe"] = v.at.microframe();
+  j["time_ns"] = bus::to_ns(v.time);
+  j["expected"] = v.expected;
+  j["seen"] = v.seen;
+  return j;
+}
+
+Json json_parts::results(const RunResult& r) {
   Json j;
   j["violation_counts"] = counts(r);
   j["scenario"] = r.scenario;
@@ -157,10 +162,6 @@ Json results(const RunResult& r) {
   return j;
 }
 
-std::string dump(const Json& j, int indent) { return j.dump(indent, ' ', false, Json::error_handler_t::replace); }
-
-}  // namespace
-
 tl::expected<std::unique_ptr<JsonReport>, std::string> JsonReport::create(const std::string& path) {
   auto file = OutputFile::create(path);
   if (!file) return tl::unexpected(file.error());
@@ -177,13 +178,13 @@ JsonReport::~JsonReport() {
 }
 
 void JsonReport::report(const check::Violation& v) {
-  file_.write((first_ ? "\n    " : ",\n    ") + dump(violation(v), -1));
+  file_.write((first_ ? "\n    " : ",\n    ") + dump(json_parts::violation(v), -1));
   first_ = false;
 }
 
 tl::expected<void, std::string> JsonReport::finish(const RunResult& result) {
   // The results' text without its opening brace goes on behind the list.
-  file_.write((first_ ? "]," : "\n  ],") + dump(results(result), 2).substr(1) + "\n");
+  file_.write((first_ ? "]," : "\n  ],") + dump(json_parts::results(result), 2).substr(1) + "\n");
   return file_.finish();
 }
 

@@ -13,6 +13,7 @@
 #include "check/suite.h"
 #include "controller/sim_host.h"
 #include "driverkit/status.h"
+#include "report/html.h"
 #include "scenario/bulk_stream.h"
 #include "scenario/catalogue.h"
 #include "scenario/device_access.h"
@@ -85,6 +86,7 @@ class Run {
   tl::expected<void, std::string> configure();
   tl::expected<void, std::string> set_up_device();
   void make_streams();
+  void show_feedback(std::size_t stream);
   tl::expected<void, std::string> stream_until_done();
   void start_streams();
   bool streams_finished() const;
@@ -95,6 +97,7 @@ class Run {
   tl::expected<void, std::string> log_windows();
   tl::expected<void, std::string> read_counters();
   void compare_payload();
+  void write_reports();
   void show_progress();
   bool interrupted() const { return options_.interrupted != nullptr && options_.interrupted->load(); }
   std::uint64_t completions() const;
@@ -106,6 +109,7 @@ class Run {
   report::ViolationTee tee_;
   check::Suite suite_;
   std::unique_ptr<report::JsonReport> json_;
+  std::unique_ptr<report::HtmlReport> html_;
   std::unique_ptr<capture::PcapngWriter> capture_;
   File received_{nullptr, std::fclose};
   std::string received_path_;
@@ -137,6 +141,13 @@ tl::expected<void, RunError> Run::open_outputs() {
     if (!json) return failed(json.error());
     json_ = std::move(*json);
     tee_.add(json_.get());
+  }
+  if (!options_.html.empty()) {
+    auto html = report::HtmlReport::create(options_.html, scenario_.controller.first_frame);
+    if (!html) return failed(html.error());
+    html_ = std::move(*html);
+    tee_.add(html_.get());
+    suite_.also_show(&html_->timeline());
   }
   if (!options_.capture.empty()) {
     const auto io_return = [this](controller::Status status) {
@@ -184,6 +195,7 @@ tl::expected<void, RunError> Run::connect() {
   host_->add_observer(&ids_);
   if (capture_) host_->add_observer(capture_.get());
   watch_driver();
+  if (html_) host_->add_observer(&html_->timeline());
   return {};
 }
 
@@ -236,12 +248,18 @@ RunOutcome Run::run() {
     if (!closed && result_.error.empty()) result_.error = closed.error();
   }
   result_.conclude(suite_.reporter());
-  if (json_) {
-    const auto closed = json_->finish(result_);
-    if (!closed) result_.error = closed.error();
-    if (!closed) result_.verdict = report::Verdict::error;
-  }
+  write_reports();
   return {result_, tee_.kept()};
+}
+
+void Run::write_reports() {
+  const auto note = [this](const tl::expected<void, std::string>& written) {
+    if (written) return;
+    result_.error = written.error();
+    result_.verdict = report::Verdict::error;
+  };
+  if (json_) note(json_->finish(result_));
+  if (html_) note(html_->finish(result_));
 }
 
 tl::expected<void, std::string> Run::configure() {
@@ -319,6 +337,7 @@ void Run::make_streams() {
   for (std::size_t i = 0; i < plan_.streams.size(); ++i) {
     const auto& target = plan_.streams[i];
     suite_.watch({target.endpoint.address, target.pattern, target.seed});
+    if (html_ && scenario_.streams[i].payload == Payload::feedback) show_feedback(i);
     streams_.push_back(std::make_unique<IsochStream>(*context_, scenario_.streams[i], target, isoch_loops[i]));
   }
   for (std::size_t i = 0; i < plan_.bulk.size(); ++i) {
@@ -332,6 +351,18 @@ void Run::make_streams() {
           scenario_.streams[j].size.source == scenario_.streams[i].name)
         streams_[i]->on_feedback(
             [follower = streams_[j].get()](FeedbackValue value) { follower->set_feedback(value); });
+}
+
+void Run::show_feedback(std::size_t stream) {
+  const auto samples = [](FeedbackValue value) { return static_cast<double>(value.q16) / 65536.0; };
+  html_->timeline().add_feedback(
+      {plan_.streams[stream].endpoint.address,
+       samples(FeedbackValue::of_rate(scenario_.streams[stream].size.sample_rate, scenario_.speed)),
+       [samples, speed = scenario_.speed](std::span<const std::uint8_t> bytes) -> std::optional<double> {
+         const auto value = FeedbackValue::read(bytes, speed);
+         if (!value) return std::nullopt;
+         return samples(*value);
+       }});
 }
 
 void Run::start_streams() {

@@ -44,7 +44,7 @@ struct RunOptions {
   /// can't be judged then is in the result's not_observable (docs/libusb.md). wave and capture must be empty.
   HostFactory make_host;
   bool idle_skipping = true;
-  std::string json, wave, capture;  ///< files to write; empty = none
+  std::string json, html, wave, capture;  ///< files to write; empty = none
   std::string payload;              ///< a file that goes through OUT, loopback and IN instead of the scenario's payload
   std::string received;             ///< where what came back of it is kept; empty = nowhere
   std::string repeat_command;       ///< for the report

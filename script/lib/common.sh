@@ -6,10 +6,10 @@ jobs=$(nproc)
 
 # Packages by what they are for; a script asks for the groups it needs.
 packages_build=(cmake ninja-build g++ ccache verilator zlib1g-dev libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev
-                libusb-1.0-0-dev libexpected-dev libusbredirparser-dev doctest-dev librapidcheck-dev libbenchmark-dev)
+                libusb-1.0-0-dev libjs-dygraphs libexpected-dev libusbredirparser-dev doctest-dev librapidcheck-dev libbenchmark-dev)
 packages_demo=(espeak-ng)
 packages_test=(tshark yosys python3 python3-jsonschema clang-format clang-tidy clang libclang-rt-14-dev
-               qemu-system-x86 busybox-static cpio kmod usbip alsa-utils)
+               chromium chromium-driver python3-selenium qemu-system-x86 busybox-static cpio kmod usbip alsa-utils)
 
 step() { printf '\n== %s\n' "$*"; }
 
