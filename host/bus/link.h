@@ -20,6 +20,7 @@ struct Packet {
   BusTime end;                          ///< after the last bit of EOP (FS: the end of SE0)
   bool from_host = true;
   bool rx_error = false;  ///< bit stuffing or alignment violated
+  bool cut = false;       ///< a pulled plug or a reset ended it (cut_link.h): nobody's fault
 };
 
 class PacketObserver {

@@ -172,7 +172,7 @@ void PacketCheck::on_packet(const DecodedPacket& d) {
   if (d.fault == Fault::none && pid::is_token(d.pid))
     endpoint_ = usb::endpoint(d.endpoint, d.pid == pid::in ? usb::Direction::in : usb::Direction::out);
   const char* why = d.fault == Fault::none ? misplaced(d) : nullptr;
-  if (d.fault != Fault::none || why != nullptr) {
+  if (!d.packet->cut && (d.fault != Fault::none || why != nullptr)) {
     const Rule rule = d.fault == Fault::crc16 || d.fault == Fault::crc5 ? Rule::crc : Rule::packet_error;
     if (reporter_.count_only(rule))
       reporter_.forward({rule, 0, -1, endpoint_, d.at, d.packet->start, why != nullptr ? why : "a good packet",

@@ -467,4 +467,11 @@ void Suite::on_endpoints(std::span<const usb::EndpointConfig> endpoints, usb::Sp
     if (!now[i]) p.streams[i].configured = false;
 }
 
+void Suite::on_frame_number(std::uint64_t frame, bus::BusTime) {
+  Parts& p = *parts_;
+  p.wire.renumber(frame);
+  for (const Stream& s : p.streams)
+    if (s.configured) p.book.forget(s.config.address);
+}
+
 }  // namespace isochio::check

@@ -96,6 +96,7 @@ class Suite final : public bus::PacketObserver, public controller::RequestObserv
                    bus::BusTime now) override;
   void on_bulk(const controller::BulkRequest& request, bus::BusTime begin, bus::BusTime end) override;
   void on_endpoints(std::span<const usb::EndpointConfig> endpoints, usb::Speed speed, bus::BusTime at) override;
+  void on_frame_number(std::uint64_t frame, bus::BusTime at) override;
 
  private:
   struct Parts;

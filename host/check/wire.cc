@@ -293,6 +293,13 @@ void Wire::emit() {
   for (auto* l : listeners_) l->on_transaction(transaction_);
 }
 
+void Wire::renumber(std::uint64_t frame) {
+  settle();
+  anchor_frame_ = frame;
+  have_sof_ = false;
+  broken_ = true;
+}
+
 void Wire::line(bus::PacketObserver::LineEvent event, bus::BusTime at) {
   using Event = bus::PacketObserver::LineEvent;
   if (event != Event::reset_begin && event != Event::suspend && event != Event::detach && event != Event::resume)

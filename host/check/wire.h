@@ -96,6 +96,8 @@ class Wire {
   void add(WireListener* listener) { listeners_.push_back(listener); }
   void endpoints(std::span<const usb::EndpointConfig> endpoints);
   void packet(const bus::Packet& packet, usb::Speed speed);
+  /// The host's frame counter was set: a frame near the next SOF has this number.
+  void renumber(std::uint64_t frame);
   void line(bus::PacketObserver::LineEvent event, bus::BusTime at);
   /// The transaction under way will get no further packet: the host says so, or the next token came.
   void settle();

@@ -46,6 +46,8 @@ tl::expected<void, std::string> DeviceSession::enumerate() {
 }
 
 tl::expected<void, std::string> DeviceSession::reset_device() {
+  // Completions of what is aborted would have to wait for the end of the reset otherwise.
+  close([](const Open&) { return true; });
   controller_.close_all(Status::aborted);
   forget();
   if (!controller_.link().device_present()) return tl::unexpected<std::string>("no device: it has been detached");

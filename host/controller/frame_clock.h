@@ -1,5 +1,6 @@
 // isochio: (micro)frames as a function of bus time. Frames follow one another at exactly 480 000 bits from power-on to
-// the end of the run, whatever the port does; only SOF packets come and go. Source: USB 2.0 sections 8.4.3, 8.4.3.1.
+// the end of the run, whatever the port does; only SOF packets come and go. The numbers may start anew, as they do when
+// a controller has slept. Source: USB 2.0 sections 8.4.3, 8.4.3.1.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +19,11 @@ class FrameClock {
   usb::FrameTime at(bus::BusTime t, usb::Speed speed) const {
     const auto microframes = first_ + static_cast<std::uint64_t>((t - origin_) / bus::microframe);
     return {speed == usb::Speed::high ? microframes : microframes & ~std::uint64_t{7}};
+  }
+  /// The frame that is running at `now` has this number, and those after it follow. Only for what is not before it.
+  void renumber(bus::BusTime now, std::uint64_t frame) {
+    origin_ = start(at(now, usb::Speed::full));
+    first_ = frame * 8U;
   }
   /// 1 ms frames.
   std::uint64_t frame(bus::BusTime t) const { return at(t, usb::Speed::full).frame(); }

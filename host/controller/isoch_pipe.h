@@ -91,6 +91,8 @@ class IsochPipe {
   bool take_out(const IsochRequest& request, EndOne&& end_one);
   /// After all has been ended by abort(): forgets where the stream was.
   void restart();
+  /// The frames have other numbers now.
+  void renumber() { last_service_ = never; }
 
   // --- abort in progress: kept here, counted by the owner
   unsigned completing = 0;  ///< ended requests whose completion has not come yet

@@ -30,6 +30,8 @@ class SimController {
   const FrameClock& clock() const { return clock_; }
   usb::FrameTime frame_time() const { return clock_.at(now(), link_.speed()); }
   void call_at(bus::BusTime at, std::function<void()> task) { events_.add(std::max(at, now()), std::move(task)); }
+  /// The running frame gets this number. All isochronous requests in flight are aborted.
+  void set_frame_number(std::uint64_t frame);
   bool run_until(bus::BusTime deadline, const std::function<bool()>& done);
   /// The first event that waits; EventQueue::never if none does.
   bus::BusTime next_event() const { return events_.next(); }

@@ -232,6 +232,17 @@ void SimController::abort(usb::EndpointAddress endpoint, Status status) {
   }
 }
 
+void SimController::set_frame_number(std::uint64_t frame) {
+  for (const IsochPointer& pipe : isoch_) {
+    if (!pipe) continue;
+    abort(pipe->config().address);
+    pipe->renumber();
+  }
+  clock_.renumber(now(), frame);
+  current_ = clock_.at(now(), speed_);
+  for (RequestObserver* observer : observers_) observer->on_frame_number(frame, now());
+}
+
 bool SimController::abort(IsochRequest& request) {
   const IsochPointer pipe = isoch_[index(request.endpoint)];
   if (!pipe) return false;

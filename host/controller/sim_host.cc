@@ -63,6 +63,9 @@ void SimHost::resume() { parts_->port.resume(); }
 bool SimHost::suspended() const { return parts_->port.suspended(); }
 bool SimHost::wake_requested() const { return parts_->controller.wake_seen(); }
 
+void SimHost::set_frame_number(std::uint64_t frame) { parts_->controller.set_frame_number(frame); }
+bus::BusTime SimHost::begin_of(usb::FrameTime frame) const { return parts_->controller.clock().start(frame); }
+
 bool SimHost::abort_request(IsochRequest& request) { return parts_->controller.abort(request); }
 bool SimHost::abort_request(BulkRequest& request) { return parts_->controller.abort(request); }
 bool SimHost::abort_request(ControlRequest& request) { return parts_->controller.abort(request); }

@@ -87,6 +87,12 @@ class SimHost final : public Host {
   /// The device has signalled remote wake-up since the last suspend(). The caller then has to resume() [7.1.7.7].
   bool wake_requested() const;
 
+  /// The running frame gets this number, and the following ones go on from it, as after a sleep in which the controller
+  /// lost its counter. All isochronous requests in flight are aborted. Numbers above 2^32 are not for use.
+  void set_frame_number(std::uint64_t frame);
+  /// When a (micro)frame begins; not before the running one.
+  bus::BusTime begin_of(usb::FrameTime frame) const;
+
   /// As control(), without blocking: the completion follows, in order of submission.
   tl::expected<void, Status> submit(ControlRequest& request);
   /// Aborts one request, wherever in its pipe's queue it stands; the others keep their places and service intervals.

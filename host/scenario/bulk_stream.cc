@@ -40,9 +40,11 @@ void BulkStream::start(IOUSBHostInterface* interface) {
 
 void BulkStream::submit(Slot& slot) {
   const bool out = !target_.endpoint.address.is_in();
-  if (!error_.empty() || aborting_ || (draining_ && (out || !target_.source || loop_->all_back()))) return;
+  if (!error_.empty() || aborting_ || interrupted_ || (draining_ && (out || !target_.source || loop_->all_back())))
+    return;
   if (out) generator_.interval(slot.bytes, target_.endpoint.max_packet, {});
   const auto code = pipe_->AsyncIO(slot.data.get(), plan_.bytes, slot.action.get(), 0);
+  if (code != kIOReturnSuccess && context_.may_vanish) return;
   if (code != kIOReturnSuccess) return fail("AsyncIO", code);
   ++in_flight_;
   if (!out || loop_ == nullptr) return;
@@ -57,9 +59,34 @@ check::PacketPlace BulkStream::here() const {
 void BulkStream::completed(Slot& slot, IOReturn status, std::uint32_t actual) {
   --in_flight_;
   if (target_.source) loop_->received(slot.bytes.first(actual), here());
-  if (status == kIOReturnAborted) return;
+  if (status == kIOReturnAborted || interrupted_) return;
   if (status != kIOReturnSuccess && status != kIOReturnUnderrun) return fail("AsyncIO's completion", status);
   submit(slot);
+}
+
+void BulkStream::go_on(IOUSBHostInterface* interface) {
+  if (!interrupted_ || may_go_on_ || interface == nullptr) return;
+  may_go_on_ = true;
+  resume_streaming(interface);
+}
+
+/// When the last completion of before has run.
+void BulkStream::resume_streaming(IOUSBHostInterface* interface) {
+  auto& host = context_.runtime.host();
+  if (in_flight_ != 0) {
+    host.call_at(host.now() + bus::microframe, [this, interface] { resume_streaming(interface); });
+    return;
+  }
+  interrupted_ = may_go_on_ = false;
+  IOUSBHostPipe* pipe = nullptr;
+  const auto code = interface->CopyPipe(target_.endpoint.address.value, &pipe);
+  pipe_.reset(pipe, OSNoRetain);
+  if (code != kIOReturnSuccess) return;  // the device has gone again
+  for (auto& slot : slots_) submit(slot);
+}
+
+void BulkStream::end_interrupted() {
+  if (interrupted_ && !may_go_on_) aborting_ = true;
 }
 
 bool BulkStream::drained() const {

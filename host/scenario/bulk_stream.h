@@ -24,6 +24,12 @@ class BulkStream {
   bool drained() const;
   void abort();
 
+  /// As IsochStream's.
+  void interrupt() { interrupted_ = true; }
+  void go_on(IOUSBHostInterface* interface);
+  void end_interrupted();
+  const BulkStreamPlan& plan() const { return plan_; }
+
   bool in_flight() const { return in_flight_ != 0; }
   const std::string& error() const { return error_; }
 
@@ -35,6 +41,7 @@ class BulkStream {
   };
 
   void submit(Slot& slot);
+  void resume_streaming(IOUSBHostInterface* interface);
   check::PacketPlace here() const;  ///< for the comparison of what comes back
   void completed(Slot& slot, IOReturn status, std::uint32_t actual);
   void fail(const char* what, IOReturn code);
@@ -47,7 +54,7 @@ class BulkStream {
   OSSharedPtr<IOUSBHostPipe> pipe_;
   std::vector<Slot> slots_;
   std::uint32_t in_flight_ = 0;
-  bool draining_ = false, aborting_ = false;
+  bool draining_ = false, aborting_ = false, interrupted_ = false, may_go_on_ = false;
   std::string error_;
 };
 

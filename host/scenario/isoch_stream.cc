@@ -64,7 +64,7 @@ std::uint64_t IsochStream::next_frame_with_lead() const {
 
 bool IsochStream::at_end() const {
   if (stopping_ || !error_.empty()) return true;
-  if (is_wrong_ && context_.runtime.host().frame_number() >= deadline_) return true;
+  if (is_wrong_ && context_.runtime.host().now() >= deadline_) return true;
   if (plan_.payload == Payload::file) return file_ended_;
   if (target_.source && context_.unplaced)
     return loop_->source_end() != 0 && (loop_->all_back() || cursor_ >= loop_->source_end() + unplaced_drain_frames);
@@ -118,6 +118,11 @@ bool IsochStream::open_pipe() {
   IOUSBHostPipe* pipe = nullptr;
   const auto code = interface_->CopyPipe(target_.endpoint.address.value, &pipe);
   pipe_.reset(pipe, OSNoRetain);
+  const bool gone = code == kIOReturnNoDevice || code == kIOReturnNotOpen;
+  if (gone && context_.may_vanish) {
+    interrupt();  // once more, before it could go on
+    return false;
+  }
   if (code != kIOReturnSuccess) fail("CopyPipe", code);
   for (const auto& endpoint : context_.runtime.host().endpoints())
     if (endpoint.address == target_.endpoint.address)
@@ -136,7 +141,8 @@ void IsochStream::start(IOUSBHostInterface* interface) {
     if (error_.empty() && !make_slot(slot)) return;
   if (!error_.empty()) return;
   cursor_ = next_frame_with_lead();
-  deadline_ = cursor_ + context_.frames + grace_frames;
+  first_frame_ = cursor_;
+  set_deadline(cursor_ - context_.runtime.host().frame_number() + context_.frames);
   if (plan_.synchronous) {
     IODispatchQueue* queue = nullptr;
     IODispatchQueue::Create(plan_.name.c_str(), 0, 0, &queue);
@@ -152,10 +158,15 @@ void IsochStream::submit_all() {
   for (auto& slot : slots_) refill(slot);
 }
 
+/// By time, since the frame counter may jump.
+void IsochStream::set_deadline(std::uint64_t frames) {
+  deadline_ = context_.runtime.host().now() + static_cast<std::int64_t>(frames + grace_frames) * bus::frame;
+}
+
 bool IsochStream::finished() const {
-  if (interrupted_) return !error_.empty();
-  if (in_flight_ == 0 && !stop_busy_ && (stopping_ || !error_.empty() || exhausted_)) return true;
-  return is_wrong_ && !stop_busy_ && context_.runtime.host().frame_number() >= deadline_;
+  if (interrupted_ && !may_go_on_) return !error_.empty();
+  if (in_flight_ == 0 && !interrupted_ && !stop_busy_ && (stopping_ || !error_.empty() || exhausted_)) return true;
+  return is_wrong_ && !stop_busy_ && context_.runtime.host().now() >= deadline_;
 }
 
 /// Fills the whole list from the cursor on. Entries beyond the stream's end are left out: the list gets shorter.
@@ -265,7 +276,7 @@ void IsochStream::submitted(Slot& slot) {
 }
 
 void IsochStream::refill(Slot& slot) {
-  if (interrupted_ && !pattern_->rearms_aborted()) return;
+  if (interrupted_) return;
   if (at_end()) {
     if (!std::exchange(exhausted_, true)) begin_stop();
     return;
@@ -293,7 +304,7 @@ void IsochStream::completed(Slot& slot, IOReturn status) {
 
 void IsochStream::after(Slot& slot, IOReturn status, driver::AfterCompletion what) {
   using driver::AfterCompletion;
-  if (interrupted_ && !pattern_->rearms_aborted()) {
+  if (interrupted_) {
     if (in_flight_ == 0 && may_go_on_) later({}, [this] { resume_streaming(); });
     return;
   }
@@ -319,13 +330,13 @@ void IsochStream::tell_consumed(const Slot& slot, IOReturn status, bool looked) 
 // --- interruptions --------------------------------------------------------------------------------------------------
 
 void IsochStream::interrupt() {
-  if (stopping_ || exhausted_ || !error_.empty()) return;
+  if (stopping_ || exhausted_ || !error_.empty() || pattern_->rearms_aborted()) return;
   interrupted_ = true;
   may_go_on_ = false;
 }
 
 void IsochStream::end_interrupted() {
-  if (!interrupted_) return;
+  if (!interrupted_ || may_go_on_) return;
   interrupted_ = false;
   stop();
 }
@@ -347,7 +358,7 @@ void IsochStream::resume_streaming() {
   }
   if (pattern_->plans_again()) cursor_ = next_frame_with_lead();
   const std::uint64_t left = context_.frames - std::min(context_.frames, frames_planned_);
-  deadline_ = context_.runtime.host().frame_number() + left + grace_frames;
+  set_deadline(left);
   submit_all();
 }
 

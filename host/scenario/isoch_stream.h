@@ -50,7 +50,10 @@ class IsochStream {
   /// The interface is open and in its alternate setting.
   void start(IOUSBHostInterface* interface);
   /// Submits nothing more.
-  void stop() { stopping_ = true; }
+  void stop() {
+    stopping_ = true;
+    interrupted_ = false;
+  }
   /// Nothing is in flight and nothing more will come; or the time of the stream is over, and its driver is stuck.
   bool finished() const;
   /// A completion is to come, unless host or device fail.
@@ -58,13 +61,16 @@ class IsochStream {
 
   /// Something is about to end what is in flight (abort, alternate setting, reset, sleep): nothing more is submitted.
   void interrupt();
+  bool interrupted() const { return interrupted_; }
   /// It is over: the stream goes on when the last completion of before has run. `interface`: its new object after a
   /// reset or a new attachment; null: the same one.
   void go_on(IOUSBHostInterface* interface = nullptr);
-  /// The interruption ends the stream.
+  /// If it is not known to be over by now, it ends the stream.
   void end_interrupted();
   IOUSBHostPipe* pipe() const { return pipe_.get(); }
-  const std::string& name() const { return plan_.name; }
+  const IsochStreamPlan& plan() const { return plan_; }
+  /// Frame for which the first request was planned; valid after start().
+  std::uint64_t first_frame() const { return first_frame_; }
   /// Why the stream could not go on; empty otherwise.
   const std::string& error() const { return error_; }
   std::uint64_t frames_done() const { return frames_done_; }
@@ -96,6 +102,7 @@ class IsochStream {
   void report_refusal(IOReturn code);
   void later(bus::Duration pause, std::function<void()> task);
   void submit_all();
+  void set_deadline(std::uint64_t frames);
   void resume_streaming();
   void begin_stop();
   void stop_on_queue();
@@ -127,8 +134,8 @@ class IsochStream {
   std::uint64_t cursor_ = 0, frames_planned_ = 0, frames_done_ = 0, completions_ = 0;
   std::uint32_t in_flight_ = 0;
   std::uint64_t feedback_values_ = 0;
-  std::uint64_t submissions_ = 0;
-  std::uint64_t deadline_ = 0;  ///< frame in which a stream that should be over by then is
+  std::uint64_t submissions_ = 0, first_frame_ = 0;
+  bus::BusTime deadline_{};  ///< when a stream should be over, even if its driver is stuck
   bool stopping_ = false, exhausted_ = false, file_ended_ = false, stop_busy_ = false;
   bool interrupted_ = false, may_go_on_ = false;
   IOUSBHostInterface* next_interface_ = nullptr;

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <fstream>
 #include <sstream>
 
@@ -15,6 +17,8 @@ namespace {
 using config::Table;
 
 constexpr const char* payload_words[] = {"pattern", "zeros", "mod63", "loopback", "file", "feedback"};
+constexpr const char* event_words[] = {"bus_reset", "suspend", "resume", "unplug", "plug",
+                                       "alternate", "abort",   "sleep",  "wake",   "block_queue"};
 constexpr std::int64_t most_frames = 1'000'000'000;  // eleven days of bus time
 
 /// A number of microseconds.
@@ -170,6 +174,86 @@ BulkStreamPlan read_bulk(Table& table) {
     table.fail("payload", "the pattern carries the frame in which it moves, which a bulk packet does not know before");
   table.finish();
   return plan;
+}
+
+/// "12", "12.3" or "12.3.45678": frame, microframe, bit times of high speed (1/480 us); 12 alone works too.
+std::optional<bus::Duration> parse_moment(const toml::node& node) {
+  if (const auto* frames = node.as_integer(); frames != nullptr)
+    return frames->get() >= 0 && frames->get() <= most_frames ? std::optional(bus::frame * frames->get())
+                                                              : std::nullopt;
+  const auto* text = node.as_string();
+  if (text == nullptr) return std::nullopt;
+  const std::array<std::pair<std::int64_t, bus::Duration>, 3> parts{
+      {{most_frames, bus::frame}, {7, bus::microframe}, {bus::frame.bits - 1, bus::hs_bit}}};
+  bus::Duration sum{};
+  std::string_view rest = text->get();
+  for (const auto& [most, unit] : parts) {
+    std::int64_t number = -1;
+    const auto [end, problem] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
+    if (problem != std::errc{} || number < 0 || number > most) return std::nullopt;
+    sum += unit * number;
+    rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+    if (rest.empty()) return sum;
+    if (rest.front() != '.') return std::nullopt;
+    rest.remove_prefix(1);
+  }
+  return std::nullopt;
+}
+
+void read_moment(Table& table, Event& event) {
+  const auto* node = table.find("at");
+  const auto at = node != nullptr ? parse_moment(*node) : std::nullopt;
+  if (at) {
+    event.at = *at;
+  } else {
+    table.fail("at",
+               "when it happens, counted from the streams' first frame: a frame (12), \"frame.microframe\" (\"12.3\") "
+               "or \"frame.microframe.bit\" (\"12.3.4567\"; bits of 1/480 us)");
+  }
+}
+
+/// Keys that only one kind has.
+void read_event_details(Table& table, Event& event) {
+  using Kind = Event::Kind;
+  const auto only = [&](const char* key, Kind kind) {
+    if (table.has(key) && event.kind != kind)
+      table.fail(key, fmt::format("has a meaning only with kind = \"{}\"", to_string(kind)));
+    return event.kind == kind;
+  };
+  if (only("stream", Kind::abort)) {
+    table.read("stream", event.stream);
+    if (event.stream.empty()) table.fail("stream", "is missing: the name of the stream whose pipe is aborted");
+  }
+  if (only("mode", Kind::abort)) event.synchronous = table.word("mode", {"async", "sync"}).value_or(0) == 1;
+  if (only("interface", Kind::alternate)) table.read("interface", event.interface, 7, 0);
+  if (only("setting", Kind::alternate)) table.read("setting", event.setting, 15, 0);
+  if (only("frame", Kind::wake) && table.has("frame")) {
+    std::uint64_t frame = 0;
+    table.read("frame", frame, most_frames, 1);
+    event.frame = frame;
+  }
+  if (only("jump", Kind::wake))
+    if (const auto jump = table.integer("jump", -most_frames, most_frames)) event.jump = *jump;
+  if (event.frame && event.jump != 0) table.fail("jump", "only one of frame and jump can be given");
+  if (only("duration_us", Kind::block_queue)) {
+    read_duration(table, "duration_us", event.duration);
+    if (event.duration.bits == 0) table.fail("duration_us", "is missing: how long the queue is busy");
+  }
+}
+
+Event read_event(Table& table) {
+  Event event;
+  event.path = table.key();
+  event.line = table.source().line_of(table.key());
+  const auto kind = table.word("kind", {std::begin(event_words), std::end(event_words)});
+  if (!kind)
+    table.fail("kind", "is missing: one of " + config::quoted_list({std::begin(event_words), std::end(event_words)}));
+  event.kind = static_cast<Event::Kind>(kind.value_or(0));
+  read_moment(table, event);
+  table.read("go_on", event.go_on);
+  read_event_details(table, event);
+  table.finish();
+  return event;
 }
 
 void read_registers(Table& table, Scenario& scenario) {
@@ -342,7 +426,53 @@ std::optional<InputError> check_names(const Scenario& scenario) {
   return std::nullopt;
 }
 
+/// Events name streams and settings that there are, and what they need has happened before.
+std::optional<InputError> check_events(const Scenario& scenario) {
+  const auto error = [&](const Event& event, const char* key, std::string message) {
+    return InputError{scenario.file.string(), event.line, event.path + "." + key, std::move(message)};
+  };
+  const auto happens = [&](Event::Kind kind, bus::Duration before) {
+    return std::any_of(scenario.events.begin(), scenario.events.end(),
+                       [&](const Event& other) { return other.kind == kind && other.at < before; });
+  };
+  using Kind = Event::Kind;
+  const auto happens_after = [&](Kind kind, bus::Duration after) {
+    return std::any_of(scenario.events.begin(), scenario.events.end(),
+                       [&](const Event& other) { return other.kind == kind && other.at > after; });
+  };
+  for (const Event& event : scenario.events) {
+    if (event.kind == Kind::suspend && !happens_after(Kind::resume, event.at) &&
+        !happens_after(Kind::bus_reset, event.at) && !happens_after(Kind::unplug, event.at))
+      return error(event, "kind",
+                   "nothing wakes the bus again, and what is in flight waits: write a resume event behind it");
+    const auto named = [&](const auto& stream) { return stream.name == event.stream; };
+    if (event.kind == Kind::abort && std::none_of(scenario.streams.begin(), scenario.streams.end(), named))
+      return error(event, "stream", fmt::format("there is no isochronous stream named \"{}\"", event.stream));
+    const std::pair<Kind, Kind> needed[] = {
+        {Kind::resume, Kind::suspend}, {Kind::plug, Kind::unplug}, {Kind::wake, Kind::sleep}};
+    for (const auto& [kind, first] : needed)
+      if (event.kind == kind && !happens(first, event.at))
+        return error(event, "at",
+                     fmt::format("a {} event needs a {} event before it", to_string(kind), to_string(first)));
+  }
+  for (const auto& stream : scenario.streams)
+    if (stream.synchronous && !scenario.events.empty())
+      return InputError{scenario.file.string(), stream.line, stream.path + ".mode",
+                        "events are for asynchronous streams: a synchronous call ends with what it waits for"};
+  return std::nullopt;
+}
+
 }  // namespace
+
+const char* to_string(Event::Kind kind) { return event_words[static_cast<std::size_t>(kind)]; }
+
+bool Scenario::may_vanish() const {
+  using Kind = Event::Kind;
+  return std::any_of(events.begin(), events.end(), [](const Event& event) {
+    return event.kind == Kind::bus_reset || event.kind == Kind::unplug || event.kind == Kind::alternate ||
+           event.kind == Kind::sleep || event.kind == Kind::abort;
+  });
+}
 
 const char* to_string(Payload payload) { return payload_words[static_cast<std::size_t>(payload)]; }
 
@@ -369,6 +499,7 @@ tl::expected<Scenario, InputError> parse_scenario(std::string_view text, const s
   table.read("seed", scenario.seed, INT64_MAX);
   for (auto& stream : table.tables("stream")) scenario.streams.push_back(read_stream(stream, file.parent_path()));
   for (auto& stream : table.tables("bulk")) scenario.bulk.push_back(read_bulk(stream));
+  for (auto& event : table.tables("event")) scenario.events.push_back(read_event(event));
   read_sections(table, scenario);
   read_expect(table, scenario);
   table.finish();
@@ -376,6 +507,7 @@ tl::expected<Scenario, InputError> parse_scenario(std::string_view text, const s
     table.fail("stream", "there is nothing to run: write at least one [[stream]] or [[bulk]]");
   auto error = source.error();
   if (!error) error = check_names(scenario);
+  if (!error) error = check_events(scenario);
   if (error) return tl::unexpected(*error);
   return scenario;
 }

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "bus/cut_link.h"
 #include "bus/observer_list.h"
 #include "capture/pcapng.h"
 #include "check/diagnosis.h"
@@ -19,6 +20,7 @@
 #include "scenario/device_access.h"
 #include "scenario/expectation_check.h"
 #include "scenario/isoch_stream.h"
+#include "scenario/life.h"
 #include "scenario/plan.h"
 #include "scenario/register_names.h"
 
@@ -29,7 +31,7 @@ namespace {
 /// reading it all the time would be traffic of its own.
 constexpr std::uint64_t log_window_frames = 40;
 /// Without any completion for this long, a run is stuck.
-constexpr std::uint64_t stuck_frames = 2000;
+constexpr bus::Duration stuck = 2000 * bus::frame;
 constexpr bus::Duration slice = 8 * bus::frame;  // between two looks at progress and interruption
 
 using Clock = std::chrono::steady_clock;
@@ -84,7 +86,10 @@ class Run {
 
  private:
   tl::expected<void, std::string> configure();
+  tl::expected<void, std::string> open_device();
   tl::expected<void, std::string> set_up_device();
+  void plan_life();
+  bool device_answers();
   void make_streams();
   void show_feedback(std::size_t stream);
   tl::expected<void, std::string> stream_until_done();
@@ -94,6 +99,7 @@ class Run {
   void end_streams();
   std::string stream_error() const;
   tl::expected<void, std::string> read_log();
+  tl::expected<void, std::string> restart_log();
   tl::expected<void, std::string> log_windows();
   tl::expected<void, std::string> read_counters();
   void compare_payload();
@@ -101,7 +107,8 @@ class Run {
   void show_progress();
   bool interrupted() const { return options_.interrupted != nullptr && options_.interrupted->load(); }
   std::uint64_t completions() const;
-  std::uint64_t elapsed_frames() const { return host_->frame_number() - start_frame_; }
+  /// By time: the frame counter may jump.
+  std::uint64_t elapsed_frames() const { return static_cast<std::uint64_t>((host_->now() - start_time_) / bus::frame); }
 
   const Scenario& scenario_;
   const RunOptions& options_;
@@ -114,7 +121,9 @@ class Run {
   File received_{nullptr, std::fclose};
   std::string received_path_;
   std::unique_ptr<bus::Link> link_;
+  std::unique_ptr<bus::CutLink> cut_link_;  ///< over link_, if there are events
   std::unique_ptr<controller::Host> host_;
+  controller::SimHost* sim_host_ = nullptr;  ///< host_, if it is simulated
   std::unique_ptr<check::Diagnosis> diagnosis_;
   std::unique_ptr<RefusalTee> refusals_;
   RequestIds ids_;
@@ -124,9 +133,11 @@ class Run {
   std::vector<std::pair<usb::EndpointAddress, Loop*>> returns_;  ///< IN endpoint of each loop
   std::vector<std::unique_ptr<IsochStream>> streams_;  // before the runtime, which calls them until it is gone
   std::vector<std::unique_ptr<BulkStream>> bulk_;
+  std::unique_ptr<Life> life_;
   std::unique_ptr<driverkit::Runtime> runtime_;
   std::unique_ptr<DeviceAccess> access_;
   std::uint64_t start_frame_ = 0;
+  bus::BusTime start_time_{};
   enum class Log : std::uint8_t { first_window, between, last_window } log_ = Log::first_window;
   report::RunResult result_;
   Clock::time_point began_ = Clock::now();
@@ -186,10 +197,17 @@ tl::expected<void, RunError> Run::connect() {
     return tl::unexpected(RunError{RunError::Kind::target, problem.what()});
   }
   if (link_) {
-    link_->set_observer(&suite_);
+    bus::Link* link = link_.get();
+    if (!scenario_.events.empty()) {
+      cut_link_ = std::make_unique<bus::CutLink>(*link_);
+      link = cut_link_.get();
+    }
+    link->set_observer(&suite_);
     auto host_options = scenario_.controller;
     host_options.interrupts.seed = scenario_.seed;
-    host_ = std::make_unique<controller::SimHost>(*link_, host_options);
+    auto host = std::make_unique<controller::SimHost>(*link, host_options);
+    sim_host_ = host.get();
+    host_ = std::move(host);
   }
   host_->add_observer(&suite_);
   host_->add_observer(&ids_);
@@ -273,6 +291,12 @@ tl::expected<void, std::string> Run::configure() {
   options.driver_observer = diagnosis_.get();
   if (expectation_) options.isoch_observer = &*expectation_;
   runtime_ = std::make_unique<driverkit::Runtime>(*host_, std::move(options));
+  plan_life();
+  return open_device();
+}
+
+/// Sessions, configuration, settings and registers: at the beginning, and when the device was reset or comes back.
+tl::expected<void, std::string> Run::open_device() {
   const auto check = [](const char* what, kern_return_t code) -> tl::expected<void, std::string> {
     if (code == kIOReturnSuccess) return {};
     return tl::unexpected(fmt::format("{} failed with 0x{:08x}", what, static_cast<std::uint32_t>(code)));
@@ -305,10 +329,24 @@ tl::expected<void, std::string> Run::set_up_device() {
   return {};
 }
 
+void Run::plan_life() {
+  if (scenario_.events.empty() || sim_host_ == nullptr) return;
+  life_ = std::make_unique<Life>(LifeContext{scenario_, *sim_host_, *runtime_, *cut_link_, streams_, bulk_,
+                                             [this] { return open_device(); }, [this] { return set_up_device(); },
+                                             [this] { return restart_log(); }});
+}
+
+/// Whether log and counters can be read: the device is there, awake and configured.
+bool Run::device_answers() {
+  if (!life_) return true;
+  if (life_->device_usable() && sim_host_->suspended()) sim_host_->resume();
+  return life_->device_usable() && host_->connected();
+}
+
 void Run::make_streams() {
   context_ = std::make_unique<StreamContext>(StreamContext{*runtime_, ids_, suite_.reporter(), scenario_.speed,
-                                                           scenario_.frames, !link_, diagnosis_.get(), false,
-                                                           scenario_.expect.has_value()});
+                                                           scenario_.frames, !link_, diagnosis_.get(),
+                                                           scenario_.may_vanish(), scenario_.expect.has_value()});
   std::vector<Loop*> isoch_loops(plan_.streams.size()), bulk_loops(plan_.bulk.size());
   const auto join = [&](const std::vector<StreamTarget>& targets, std::vector<Loop*>& loops, auto bytes_in_flight,
                         std::FILE* received) {
@@ -367,6 +405,7 @@ void Run::show_feedback(std::size_t stream) {
 
 void Run::start_streams() {
   start_frame_ = host_->frame_number();
+  start_time_ = host_->now();
   const auto start = [this](std::size_t i) { streams_[i]->start(runtime_->interface(scenario_.streams[i].interface)); };
   // Where no first frame can be placed, whoever takes things back must be there before they are sent.
   const auto early = [this](std::size_t i) { return context_->unplaced && plan_.streams[i].source.has_value(); };
@@ -376,6 +415,10 @@ void Run::start_streams() {
     if (!early(i)) start(i);
   for (std::size_t i = 0; i < bulk_.size(); ++i) bulk_[i]->start(runtime_->interface(scenario_.bulk[i].interface));
   block_queue();
+  if (!life_) return;
+  std::uint64_t first = UINT64_MAX;
+  for (const auto& stream : streams_) first = std::min(first, stream->first_frame());
+  life_->schedule(sim_host_->begin_of(usb::FrameTime::of(streams_.empty() ? start_frame_ + 1 : first)));
 }
 
 /// Now and then, until the run is over.
@@ -400,6 +443,7 @@ std::string Run::stream_error() const {
     if (!stream->error().empty()) return stream->error();
   for (const auto& stream : bulk_)
     if (!stream->error().empty()) return stream->error();
+  if (life_ && !life_->error().empty()) return life_->error();
   return runtime_->hung();
 }
 
@@ -412,21 +456,23 @@ std::uint64_t Run::completions() const {
 tl::expected<void, std::string> Run::stream_until_done() {
   make_streams();
   start_streams();
-  std::uint64_t last_completions = 0, last_frame = host_->frame_number();
+  std::uint64_t last_completions = 0;
+  bus::BusTime last_time = host_->now();
   while (!runtime_->run_until([this] { return streams_finished(); }, slice)) {
     show_progress();
     if (interrupted()) break;
     if (auto done = log_windows(); !done) return done;
     const bool waits = std::any_of(streams_.begin(), streams_.end(),
                                    [](const auto& stream) { return stream->waits_for_completion(); });
-    if (completions() != last_completions || !waits) {
+    if (completions() != last_completions || !waits || (life_ && life_->pending())) {
       last_completions = completions();
-      last_frame = host_->frame_number();
-    } else if (host_->frame_number() - last_frame > stuck_frames) {
-      return tl::unexpected(fmt::format("no request has completed since frame {}", last_frame));
+      last_time = host_->now();
+    } else if (host_->now() - last_time > stuck) {
+      return tl::unexpected(fmt::format("no request has completed since {} ms", bus::to_ns(last_time) / 1'000'000));
     }
   }
   const auto error = stream_error();
+  if (life_) life_->stop();
   end_streams();
   if (!error.empty()) return tl::unexpected(error);
   if (interrupted()) return tl::unexpected(fmt::format("interrupted after {} frames", elapsed_frames()));
@@ -452,6 +498,7 @@ void Run::end_streams() {
 
 /// Reads the first window when it is over, and begins the last one shortly before the end.
 tl::expected<void, std::string> Run::log_windows() {
+  if (life_) return {};  // a window could fall into a time without a device
   if (!access_ || !scenario_.checks.device_log || !options_.payload.empty()) return {};
   const auto frames = scenario_.frames;
   if (log_ == Log::first_window && elapsed_frames() >= log_window_frames && frames > 4 * log_window_frames) {
@@ -460,14 +507,19 @@ tl::expected<void, std::string> Run::log_windows() {
   }
   if (log_ == Log::between && elapsed_frames() + log_window_frames >= frames) {
     log_ = Log::last_window;
-    suite_.device_log_lost(1);  // what lies between the windows is missing on purpose
-    return access_->write(reg::control, reg::control_log_enabled | reg::control_clear_log);
+    return restart_log();
   }
   return {};
 }
 
-tl::expected<void, std::string> Run::read_log() {
+tl::expected<void, std::string> Run::restart_log() {
   if (!access_ || !scenario_.checks.device_log) return {};
+  suite_.device_log_lost(1);  // what came before is missing on purpose
+  return access_->write(reg::control, reg::control_log_enabled | reg::control_clear_log);
+}
+
+tl::expected<void, std::string> Run::read_log() {
+  if (!access_ || !device_answers() || !scenario_.checks.device_log) return {};
   if (auto stopped = access_->write(reg::control, 0); !stopped) return stopped;
   const auto lost = access_->read(reg::log_lost, 1);
   if (!lost) return tl::unexpected(lost.error());
@@ -477,7 +529,7 @@ tl::expected<void, std::string> Run::read_log() {
 }
 
 tl::expected<void, std::string> Run::read_counters() {
-  if (!access_) return {};
+  if (!access_ || !device_answers()) return {};
   for (const auto* targets : {&plan_.streams, &plan_.bulk}) {
     for (const auto& target : *targets) {
       const bool in = target.endpoint.address.is_in();

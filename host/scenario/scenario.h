@@ -85,6 +85,34 @@ struct BulkStreamPlan {
   int line = 0;
 };
 
+/// Something that happens while the streams run.
+struct Event {
+  enum class Kind : std::uint8_t {
+    bus_reset,    ///< IOUSBHostDevice::Reset, in the middle of whatever passes on the wire
+    suspend,      ///< the port stops; requests in flight wait
+    resume,       ///<
+    unplug,       ///< the plug is pulled, in the middle of whatever passes on the wire
+    plug,         ///< … and put in again
+    alternate,    ///< SelectAlternateSetting with I/O in flight
+    abort,        ///< IOUSBHostPipe::Abort with I/O in flight
+    sleep,        ///< the system sleeps: everything in flight is aborted, and the bus suspended
+    wake,         ///< the frame counter may start anew or jump
+    block_queue,  ///< the queue that delivers completions is busy
+  };
+  Kind kind{};
+  bus::Duration at{};                       ///< from the beginning of the streams' first frame
+  bool go_on = true;                        ///< the driver streams again afterwards
+  std::string stream;                       ///< abort: whose pipe
+  bool synchronous = false;                 ///< abort
+  std::uint8_t interface = 0, setting = 0;  ///< alternate
+  std::optional<std::uint64_t> frame;       ///< wake: number of the running frame then
+  std::int64_t jump = 0;                    ///< wake: … or its distance from what it would have been
+  bus::Duration duration{};                 ///< block_queue
+  std::string path;                         ///< e.g. "event[0]", for errors
+  int line = 0;
+};
+const char* to_string(Event::Kind kind);
+
 /// What else keeps host software busy. The interrupts' behaviour is in SimHostOptions.
 struct Software {
   /// The queue that delivers completions is held up for `queue_block` every `queue_block_every`; 0: never.
@@ -112,9 +140,13 @@ struct Scenario {
   controller::SimHostOptions controller;
   driverkit::RuntimeOptions driverkit;  ///< keep-away, horizon and past frames as in `controller`
   Software software;
+  std::vector<Event> events;  ///< in the file's order
   Checks checks;
   std::optional<Expectation> expect;  ///< empty: every entry good, no violation
   std::filesystem::path file;         ///< where it came from
+
+  /// The device, its configuration or its pipes go while streams run.
+  bool may_vanish() const;
 };
 
 /// Reads and checks a scenario file. Relative paths in it are relative to the file.

@@ -104,7 +104,7 @@ class Pattern {
   // After the stream was interrupted (abort, alternate setting, reset, sleep).
   virtual bool copies_pipe_again() const { return true; }
   virtual bool plans_again() const { return true; }
-  /// Submits again from inside completions that say Aborted.
+  /// Takes no notice of an interruption, and submits again from inside completions that say Aborted.
   virtual bool rearms_aborted() const { return false; }
 
   virtual StopStyle stop() const { return StopStyle::drain; }
