@@ -13,7 +13,9 @@
 #include "capture/pcapng.h"
 #include "check/suite.h"
 #include "cli/command.h"
+#include "cli/register_option.h"
 #include "description/description.h"
+#include "report/report.h"
 #include "scenario/catalogue.h"
 #include "serve/server.h"
 #include "simulated_device.h"
@@ -22,7 +24,8 @@ namespace isochio::cli {
 namespace {
 
 struct Options {
-  std::string device, speed, pace, capture, wave;
+  std::string device, speed, pace, capture, wave, json;
+  std::vector<std::string> registers;
   int grace_ms = 100;
   bool quiet = false, usbredir = false;
   int port = -1;  ///< -1: the protocol's own
@@ -37,17 +40,20 @@ void interrupt(int signal) {
   std::signal(signal, SIG_DFL);
 }
 
-/// Keeps the first ones for the end; the suite counts them all.
+/// Keeps the first ones for the end, and hands all on; the suite counts them.
 class FirstViolations final : public check::ViolationSink {
  public:
   static constexpr std::size_t most = 10;
   void report(const check::Violation& violation) override {
     if (lines_.size() < most) lines_.push_back(check::to_string(violation));
+    if (next_ != nullptr) next_->report(violation);
   }
+  void also_tell(check::ViolationSink* next) { next_ = next; }
   const std::vector<std::string>& lines() const { return lines_; }
 
  private:
   std::vector<std::string> lines_;
+  check::ViolationSink* next_ = nullptr;
 };
 
 /// One line on a terminal that is written over and over; nothing elsewhere.
@@ -80,6 +86,7 @@ struct Served {
   explicit Served(const check::SuiteOptions& options) : suite(options, violations) {}
   std::uint64_t violation_count() const { return suite.reporter().total(); }
 
+  std::unique_ptr<report::JsonReport> json;
   FirstViolations violations;
   check::Suite suite;
   std::unique_ptr<capture::PcapngWriter> capture;
@@ -93,6 +100,28 @@ check::SuiteOptions suite_options() {
   options.payload = false;     // what a driver sends is not ours to know
   options.device_log = false;  // nobody reads it
   return options;
+}
+
+/// What was seen on the bus, in the form of `isochio run`'s report.
+tl::expected<void, std::string> write_report(Served& served, const Options& options, bus::BusTime start,
+                                             std::chrono::steady_clock::time_point began) {
+  if (!served.json) return {};
+  report::RunResult result;
+  result.scenario = "serve " + options.device;
+  result.speed = served.host->speed();
+  const auto passed_time = served.host->now() - start;
+  result.frames = static_cast<std::uint64_t>(passed_time.bits / bus::frame.bits);
+  result.repeat_command = result.scenario;
+  result.streams = served.suite.streams();
+  result.latency = served.suite.latency();
+  result.sof = served.suite.sof();
+  result.skipped[static_cast<std::size_t>(check::Group::payload)] = true;
+  result.skipped[static_cast<std::size_t>(check::Group::device_log)] = true;
+  const auto clocks = served.link->clocks();
+  result.perf = {clocks.elapsed, clocks.evaluated, bus::to_seconds(passed_time),
+                 std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count()};
+  result.conclude(served.suite.reporter());
+  return served.json->finish(result);
 }
 
 std::string status_text(const Served& served, const serve::Server& server, bus::BusTime start,
@@ -113,6 +142,10 @@ int serve_device(Options options) {
   if (!description) return complain(description.error().to_string());
   const auto image = description::compile_image(*description);
   if (!image) return complain(image.error().to_string());
+  const auto registers = parse_registers(options.registers);
+  if (!registers) return complain(registers.error());
+  if (!registers->empty() && !description->test_requests)
+    return complain("--register: " + file->string() + " has no test requests");
 
   Served served(suite_options());
   if (!options.capture.empty()) {
@@ -120,6 +153,12 @@ int serve_device(Options options) {
     if (!capture) return complain(capture.error());
     served.capture = std::move(*capture);
     served.suite.also_show(served.capture.get());
+  }
+  if (!options.json.empty()) {
+    auto json = report::JsonReport::create(options.json);
+    if (!json) return complain(json.error());
+    served.json = std::move(*json);
+    served.violations.also_tell(served.json.get());
   }
   try {
     served.link = verilated::make_simulated_device({*image, options.speed == "fs", true, options.wave});
@@ -159,6 +198,11 @@ int serve_device(Options options) {
   server = std::move(*listening);
   if (options.speed == "hs" && served.host->speed() != usb::Speed::high)
     return complain(file->string() + ": this device is for full speed only; leave --speed hs out");
+  // They outlast the resets that come with each client.
+  if (!registers->empty()) {
+    const auto written = write_registers(*served.host, *description->test_requests, *registers);
+    if (!written) return complain(written.error());
+  }
   fmt::print("serving {} at {} speed on {} port {} {}\n", file->stem().string(),
              served.host->speed() == usb::Speed::full ? "full" : "high", options.server.address, server->port(),
              options.usbredir ? "by usbredir" : "as " + server->device().bus_id);
@@ -172,6 +216,7 @@ int serve_device(Options options) {
   if (served.capture) {
     if (const auto closed = served.capture->finish(); !closed) return complain(closed.error());
   }
+  if (const auto closed = write_report(served, options, start, began); !closed) return complain(closed.error());
   fmt::print("{}; held {} times for the client, {} in vain\n", summary, totals.held, totals.given_up);
   for (const auto& violation : served.violations.lines()) fmt::print("  {}\n", violation);
   if (!stopped) return target_not_available;
@@ -203,6 +248,10 @@ void add_serve(CLI::App& app, Action& action) {
       ->check(CLI::Range(0, 60'000))
       ->capture_default_str();
   command->add_option("--capture", options->capture, "Write every packet on the wire here (pcapng, for Wireshark)");
+  command->add_option("--json", options->json, "Write what was seen on the bus here, at the end");
+  command->add_option("--register", options->registers,
+                      "NAME=VALUE, a register of the device (docs/registers.md) that is written at the start; again "
+                      "for more");
   command->add_option("--wave", options->wave, "Write the device's signals here (FST, for GTKWave); slow");
   command->add_flag("--quiet", options->quiet, "No status line, no messages but errors");
   command->footer(

@@ -155,6 +155,7 @@ struct Description {
   /// bRequest of REGISTERS; LOG is the next one. Empty: the device has no test requests.
   std::optional<std::uint8_t> test_requests = std::uint8_t{1};
   std::uint32_t sample_rate = 48000;  ///< reset value of SAMPLE_RATE
+  bool asynchronous_clock = false;    ///< reset value of SAMPLE_MODE
   /// What import had to say (a second configuration left out, a value the core can't have); comments in to_toml().
   std::vector<std::string> notes;
 

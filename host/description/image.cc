@@ -128,8 +128,8 @@ class Compiler {
     put16(image_, 4, image_.size());
     for (std::size_t i = 0; i < 3; ++i) image_[6 + i] = static_cast<std::uint8_t>(counts_[i]);
     image_[9] = d.configuration_value;
-    image_[10] =
-        static_cast<std::uint8_t>((d.self_powered ? 1U : 0U) | (d.remote_wakeup ? 2U : 0U) | (d.speeds.high ? 4U : 0U));
+    image_[10] = static_cast<std::uint8_t>((d.self_powered ? 1U : 0U) | (d.remote_wakeup ? 2U : 0U) |
+                                           (d.speeds.high ? 4U : 0U) | (d.asynchronous_clock ? 8U : 0U));
     image_[11] = sample_rate_code(d.sample_rate);
     put16(image_, 12, descriptors_at);
     put16(image_, 14, rules_at);

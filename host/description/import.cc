@@ -23,6 +23,9 @@ std::optional<Speed> guess_speed(std::span<const std::uint8_t> configuration, st
     const unsigned bytes = endpoint->max_packet_field;
     if (endpoint->type() == TransferType::bulk) return bytes > 64 ? Speed::high : Speed::full;
     if (endpoint->type() == TransferType::isochronous && bytes > 1023) return Speed::high;
+    // Feedback in 16.16 is for microframes [5.12.4.2].
+    const bool feedback = (endpoint->attributes & 0x33U) == 0x11;
+    if (feedback && bytes == 4) return Speed::high;
     if (endpoint->type() == TransferType::interrupt && bytes > 64) return Speed::high;
     if (endpoint->type() == TransferType::interrupt && endpoint->interval > 16) return Speed::full;
   }

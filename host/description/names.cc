@@ -21,8 +21,8 @@ constexpr Word classes[] = {
     {0xe0, "wireless"},      {0xef, "miscellaneous"}, {0xfe, "application"},    {0xff, "vendor"}};
 
 // The registers a store may sensibly write (docs/registers.md).
-constexpr Word registers[] = {
-    {0x04, "CONTROL"}, {0x05, "LOG_MASK"}, {0x0a, "SAMPLE_RATE"}, {0x0b, "SAMPLE_MODE"}, {0x0d, "FEEDBACK_OVERRIDE"}};
+constexpr Word registers[] = {{0x04, "CONTROL"},     {0x05, "LOG_MASK"},          {0x0a, "SAMPLE_RATE"},
+                              {0x0b, "SAMPLE_MODE"}, {0x0d, "FEEDBACK_OVERRIDE"}, {0x0f, "SAMPLE_PPM"}};
 
 template <std::size_t N>
 std::string name_in(const Word (&words)[N], std::uint8_t value) {

@@ -128,7 +128,8 @@ class Page {
             d_.configuration_name == 0 ? "" : fmt::format(" {}", text_of(d_.configuration_name, "?")),
             configuration_descriptor(d_, Speed::full).size(),
             d_.speeds.high ? fmt::format(", {} at high speed", configuration_descriptor(d_, Speed::high).size()) : ""));
-    row("sample clock", fmt::format("{} Hz", d_.sample_rate));
+    row("sample clock",
+        fmt::format("{} Hz, {}", d_.sample_rate, d_.asynchronous_clock ? "the device's own" : "locked to the frames"));
     const auto image = compile_image(d_);
     row("image", image ? fmt::format("{} bytes", image->size()) : image.error().message);
   }

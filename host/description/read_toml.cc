@@ -220,6 +220,7 @@ class Reader {
     table.read("language", d_.language);
     table.read("high_speed", d_.speeds.high);
     table.read("sample_rate", d_.sample_rate);
+    d_.asynchronous_clock = table.word("sample_clock", {"synchronous", "asynchronous"}).value_or(0) == 1;
     read_test_requests(table);
     table.finish();
   }

@@ -80,6 +80,7 @@ class Writer {
     if (d_.language != 0x0409) line("language = {:#06x}", d_.language);
     line("high_speed = {}", d_.speeds.high);
     if (d_.sample_rate != 48000) line("sample_rate = {}", d_.sample_rate);
+    if (d_.asynchronous_clock) line("sample_clock = \"asynchronous\"");
     if (!d_.test_requests) line("test_requests = false");
     if (d_.test_requests && *d_.test_requests != 1) line("test_requests = {}", *d_.test_requests);
     if (d_.strings.empty()) return;

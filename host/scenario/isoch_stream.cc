@@ -19,7 +19,7 @@ constexpr std::uint64_t drain_frames = 16;
 constexpr std::uint64_t unplaced_drain_frames = 500;
 /// Feedback values before this one may be from before the first whole measurement.
 constexpr std::uint64_t feedback_settling = 32;
-constexpr std::uint64_t feedback_tolerance_ppm = 1000;
+constexpr std::uint32_t feedback_tolerance_ppm = 1000;
 /// What a stream may take beyond its frames before a stuck driver is left alone.
 constexpr std::uint64_t grace_frames = 96;
 /// A driver that waits in Stop gives up after this; public drivers take seconds, which shows nothing more.
@@ -36,6 +36,8 @@ IsochStream::IsochStream(StreamContext& context, const IsochStreamPlan& plan, co
       is_wrong_(plan.driver != "repaired"),
       schedule_(plan.size, target.endpoint, context.speed),
       generator_(target.pattern, target.seed) {
+  if (plan_.size.kind == SizePlan::Kind::feedback && plan_.tolerance_ppm)
+    rate_.emplace(plan_.size.sample_rate, target_.clock_ppm, *plan_.tolerance_ppm);
   if (plan_.payload != Payload::file) return;
   file_ = std::fopen(plan_.file.c_str(), "rb");
   if (file_ == nullptr) error_ = fmt::format("{} can't be read", plan_.file.string());
@@ -264,6 +266,7 @@ void IsochStream::submitted(Slot& slot) {
   ++submissions_;
   cursor_ = pattern_->next({slot.first_frame, slot.count, slot.frames});
   frames_planned_ += slot.frames;
+  if (rate_) judge_rate(slot);
   const bool last = at_end();
   if (loop_ != nullptr && !target_.source) {
     std::size_t bytes = 0;
@@ -443,12 +446,27 @@ void IsochStream::look_at(const Slot& slot) {
   }
 }
 
+/// What was sent before this request, against what the device's clock counts in that time; a driver that is off would
+/// empty or overrun the device's buffer sooner or later. Told once.
+void IsochStream::judge_rate(const Slot& slot) {
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < slot.count; ++i) bytes += slot.entries[i].requestCount;
+  const auto off = rate_->sent(slot.frames, bytes / plan_.size.sample_bytes);
+  if (!off) return;
+  context_.reporter.report({check::Rule::count, slot.id, -1, target_.endpoint.address,
+                            usb::FrameTime::of(slot.first_frame), context_.runtime.host().now(),
+                            fmt::format("{:.1f} samples since frame {}", off->expected, slot.first_frame - off->frames),
+                            fmt::format("{} samples", off->sent)});
+  rate_.reset();
+}
+
 void IsochStream::take_feedback(std::span<const std::uint8_t> bytes, const check::PacketPlace& place) {
   const auto value = FeedbackValue::read(bytes, context_.speed);
   if (++feedback_values_ < feedback_settling) return;
-  const auto nominal = FeedbackValue::of_rate(plan_.size.sample_rate, context_.speed).q16;
+  const auto nominal = FeedbackValue::of_rate(plan_.size.sample_rate, context_.speed, target_.clock_ppm).q16;
   const auto off = value ? std::abs(std::int64_t{value->q16} - std::int64_t{nominal}) : std::int64_t{nominal};
-  if (static_cast<std::uint64_t>(off) * 1'000'000 > std::uint64_t{nominal} * feedback_tolerance_ppm) {
+  if (static_cast<std::uint64_t>(off) * 1'000'000 >
+      std::uint64_t{nominal} * plan_.tolerance_ppm.value_or(feedback_tolerance_ppm)) {
     const auto samples = [](std::uint32_t q16) { return static_cast<double>(q16) / 65536.0; };
     context_.reporter.report(
         {check::Rule::payload_corrupt, place.request, place.entry, place.endpoint, place.window.begin, place.time,

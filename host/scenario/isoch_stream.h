@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "scenario/driver/pattern.h"
 #include "scenario/loop.h"
 #include "scenario/plan.h"
+#include "scenario/rate_check.h"
 #include "scenario/request_ids.h"
 #include "scenario/size_schedule.h"
 
@@ -112,6 +114,7 @@ class IsochStream {
   void after(Slot& slot, IOReturn status, driver::AfterCompletion what);
   void look_at(const Slot& slot);
   void tell_consumed(const Slot& slot, IOReturn status, bool looked) const;
+  void judge_rate(const Slot& slot);
   void take_feedback(std::span<const std::uint8_t> bytes, const check::PacketPlace& place);
   void run_synchronous();
   void fail(const char* what, IOReturn code);
@@ -125,6 +128,7 @@ class IsochStream {
   bool is_wrong_;  ///< the pattern is one that fails
   SizeSchedule schedule_;
   check::PatternGenerator generator_;
+  std::optional<RateCheck> rate_;
   std::FILE* file_ = nullptr;
   std::function<void(FeedbackValue)> follow_;
   OSSharedPtr<IOUSBHostInterface> interface_;

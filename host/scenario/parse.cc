@@ -128,6 +128,19 @@ void read_driver(Table& table, IsochStreamPlan& plan) {
                "\"mod63\" or \"zeros\"");
 }
 
+void read_clock(Table& table, IsochStreamPlan& plan) {
+  constexpr std::int64_t most_ppm = 2000;  // of what SAMPLE_PPM can hold
+  const bool feedback = plan.payload == Payload::feedback;
+  plan.clock_ppm = static_cast<int>(table.integer("clock_ppm", -most_ppm, most_ppm).value_or(0));
+  if (table.has("clock_ppm") && !feedback)
+    table.fail("clock_ppm", "is for the stream with payload = \"feedback\": there is one sample clock in the device");
+  std::uint32_t tolerance = 0;
+  table.read("tolerance_ppm", tolerance, 1'000'000, 1);
+  if (table.has("tolerance_ppm")) plan.tolerance_ppm = tolerance;
+  if (table.has("tolerance_ppm") && !feedback && plan.size.kind != SizePlan::Kind::feedback)
+    table.fail("tolerance_ppm", "has a meaning only with payload = \"feedback\" or size_from");
+}
+
 IsochStreamPlan read_stream(Table& table, const std::filesystem::path& folder) {
   IsochStreamPlan plan;
   read_common(table, plan);
@@ -156,6 +169,7 @@ IsochStreamPlan read_stream(Table& table, const std::filesystem::path& folder) {
                "\"mod63\" or \"zeros\", or an explicit start");
   if (plan.size.kind == SizePlan::Kind::feedback && plan.endpoint.is_in())
     table.fail("size_from", "is for OUT streams");
+  read_clock(table, plan);
   if (plan.synchronous && table.has("depth") && plan.depth != 1)
     table.fail("depth", "a synchronous stream has one request in flight");
   if (plan.synchronous) plan.depth = 1;
@@ -273,7 +287,7 @@ void read_registers(Table& table, Scenario& scenario) {
       scenario.registers[*number] = *word;
     } else if (text != nullptr) {
       table.fail(name, fmt::format("\"{}\" is no word for a value of this register (docs/registers.md)", text->get()));
-    } else if (integer == nullptr || integer->get() < 0 || integer->get() > 0xffff'ffffLL) {
+    } else if (integer == nullptr || integer->get() < INT32_MIN || integer->get() > 0xffff'ffffLL) {
       table.fail(name, "must be a whole number of 32 bits");
     } else {
       scenario.registers[*number] = static_cast<std::uint32_t>(integer->get());

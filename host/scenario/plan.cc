@@ -34,6 +34,7 @@ class Planner {
     for (std::size_t i = 0; i < scenario_.streams.size(); ++i)
       check_isochronous(scenario_.streams[i], plan_.streams[i]);
     for (std::size_t i = 0; i < scenario_.streams.size(); ++i) set_up(scenario_.streams[i], plan_.streams[i]);
+    follow_clocks();
     for (std::size_t i = 0; i < scenario_.bulk.size(); ++i) set_up(scenario_.bulk[i], plan_.bulk[i]);
     add_registers();
     if (error_) return tl::unexpected(*error_);
@@ -235,6 +236,20 @@ class Planner {
              fmt::format("the device has one sample clock, and another stream sets it to {}", *sample_rate_));
       sample_rate_ = stream.size.sample_rate;
       plan_.registers.emplace_back(reg::sample_rate, stream.size.sample_rate);
+    }
+  }
+
+  /// A clock that is off is told to the device, to the stream of its feedback and to those that follow it.
+  void follow_clocks() {
+    for (std::size_t i = 0; i < scenario_.streams.size(); ++i) {
+      const auto& feedback = scenario_.streams[i];
+      if (feedback.clock_ppm == 0) continue;
+      if (!plan_.device.test_requests)
+        fail(feedback, "clock_ppm", fmt::format("the device {} has no test requests", scenario_.device));
+      plan_.registers.emplace_back(reg::sample_ppm, static_cast<std::uint32_t>(feedback.clock_ppm));
+      for (std::size_t j = 0; j < scenario_.streams.size(); ++j)
+        if (j == i || scenario_.streams[j].size.source == feedback.name)
+          plan_.streams[j].clock_ppm = feedback.clock_ppm;
     }
   }
 

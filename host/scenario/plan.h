@@ -23,6 +23,7 @@ struct StreamTarget {
   check::Pattern pattern = check::Pattern::none;  ///< of the bytes that the stream itself makes or expects
   std::optional<std::size_t> source;              ///< IN loopback: index of the OUT stream
   bool comes_back = false;                        ///< OUT: an IN stream brings it back
+  int clock_ppm = 0;                              ///< feedback, and what follows it: of the device's sample clock
 };
 
 using RegisterWrites = std::vector<std::pair<std::uint16_t, std::uint32_t>>;

@@ -15,7 +15,8 @@ constexpr std::array global_names{
     Name{"STATUS", 0x003},    Name{"CONTROL", 0x004},           Name{"LOG_MASK", 0x005},
     Name{"LOG_COUNT", 0x006}, Name{"LOG_LOST", 0x007},          Name{"FRAME", 0x008},
     Name{"STAMP", 0x009},     Name{"SAMPLE_RATE", 0x00a},       Name{"SAMPLE_MODE", 0x00b},
-    Name{"FEEDBACK", 0x00c},  Name{"FEEDBACK_OVERRIDE", 0x00d}, Name{"FEEDBACK_FAULT", 0x00e}};
+    Name{"FEEDBACK", 0x00c},  Name{"FEEDBACK_OVERRIDE", 0x00d}, Name{"FEEDBACK_FAULT", 0x00e},
+    Name{"SAMPLE_PPM", 0x00f}};
 
 constexpr std::array engine_names{Name{"FUNCTION", 0},
                                   Name{"SEED", 1},

@@ -19,7 +19,8 @@ const std::vector<std::string>& register_names();
 namespace reg {
 inline constexpr std::uint16_t id = 0x000, build = 0x002, control = 0x004, log_mask = 0x005, log_count = 0x006,
                                log_lost = 0x007;
-inline constexpr std::uint16_t sample_rate = 0x00a, sample_mode = 0x00b, counters = 0x010, counter_count = 16;
+inline constexpr std::uint16_t sample_rate = 0x00a, sample_mode = 0x00b, sample_ppm = 0x00f, counters = 0x010,
+                               counter_count = 16;
 inline constexpr std::uint32_t control_log_enabled = 1U << 0, control_clear_counters = 1U << 8,
                                control_clear_log = 1U << 9, control_restart = 1U << 10;
 constexpr std::uint16_t in_engine(unsigned n) { return static_cast<std::uint16_t>(0x100 + 0x20 * n); }

@@ -45,9 +45,9 @@ struct RunOptions {
   HostFactory make_host;
   bool idle_skipping = true;
   std::string json, html, wave, capture;  ///< files to write; empty = none
-  std::string payload;              ///< a file that goes through OUT, loopback and IN instead of the scenario's payload
-  std::string received;             ///< where what came back of it is kept; empty = nowhere
-  std::string repeat_command;       ///< for the report
+  std::string payload;         ///< a file that goes through OUT, loopback and IN instead of the scenario's payload
+  std::string received;        ///< where what came back of it is kept; empty = nowhere
+  std::string repeat_command;  ///< for the report
   /// Called now and then with the share of the run that is done, 0 … 1.
   std::function<void(double)> progress;
   const std::atomic<bool>* interrupted = nullptr;  ///< set by a signal handler: the run ends early, files are valid

@@ -67,9 +67,15 @@ struct IsochStreamPlan {
   bool explicit_start = true;            ///< false: first frame 0, the next one available
   bool synchronous = false;              ///< IsochIO without completion
   std::string driver = "repaired";       ///< how it behaves: a name of driver/pattern.h
-  std::string source;                    ///< loopback: name of the OUT stream that comes back
-  std::filesystem::path file;            ///< file
-  std::string path;                      ///< e.g. "stream[0]", for errors
+  /// Feedback: how far the device's sample clock is off, in millionths; the device is told (SAMPLE_PPM), and the values
+  /// have to show it.
+  int clock_ppm = 0;
+  /// Feedback: the most that a value may be off. OUT with a size from feedback: the most that the samples sent since
+  /// the stream has settled may differ from what the device's clock counts in that time; empty: not judged.
+  std::optional<std::uint32_t> tolerance_ppm;
+  std::string source;          ///< loopback: name of the OUT stream that comes back
+  std::filesystem::path file;  ///< file
+  std::string path;            ///< e.g. "stream[0]", for errors
   int line = 0;
 };
 

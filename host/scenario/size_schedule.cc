@@ -13,9 +13,12 @@ std::optional<FeedbackValue> FeedbackValue::read(std::span<const std::uint8_t> b
   return FeedbackValue{high ? value : value << 3U};
 }
 
-FeedbackValue FeedbackValue::of_rate(std::uint32_t samples_per_second, usb::Speed speed) {
-  const std::uint64_t units = speed == usb::Speed::high ? 8000 : 1000;
-  return {static_cast<std::uint32_t>(((std::uint64_t{samples_per_second} << 16U) + units / 2) / units)};
+FeedbackValue FeedbackValue::of_rate(std::uint32_t samples_per_second, usb::Speed speed, int ppm) {
+  constexpr std::int64_t million = 1'000'000;
+  const std::uint64_t units = (speed == usb::Speed::high ? 8000 : 1000) * std::uint64_t{million};
+  const std::uint64_t rate = std::uint64_t{samples_per_second} * static_cast<std::uint64_t>(million + ppm);
+  // 45 bits and 16 more fit; the fraction is worked out behind the whole part.
+  return {static_cast<std::uint32_t>(((rate / units) << 16U) + (((rate % units) << 16U) + units / 2) / units)};
 }
 
 SizeSchedule::SizeSchedule(const SizePlan& plan, const usb::EndpointConfig& endpoint, usb::Speed speed)

@@ -20,8 +20,8 @@ struct FeedbackValue {
   /// 3 bytes are 10.14 samples per frame, 4 bytes 16.16 per microframe [5.12.4.2]; other lengths are no value. Devices
   /// send the 3 bytes also at high speed.
   static std::optional<FeedbackValue> read(std::span<const std::uint8_t> bytes, usb::Speed speed);
-  /// The nearest value for a rate in samples per second.
-  static FeedbackValue of_rate(std::uint32_t samples_per_second, usb::Speed speed);
+  /// The nearest value for a rate in samples per second, by a clock that runs `ppm` millionths fast.
+  static FeedbackValue of_rate(std::uint32_t samples_per_second, usb::Speed speed, int ppm = 0);
   friend bool operator==(FeedbackValue, FeedbackValue) = default;
 };
 

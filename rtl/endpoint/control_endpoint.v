@@ -3,7 +3,7 @@
 // Packets of 64 bytes at both speeds go through one buffer: an IN packet is filled completely before it is offered, an OUT packet is
 // taken from it after its CRC16 was good; meanwhile the endpoint answers NAK. Everything but WAIT is a walk of bounded length
 // (a rule or row costs 19 clocks, a byte 3), so that a new SETUP, which waits until then, is always served. A bus reset restarts
-// with the image's header; after rst_i the header's sample rate is written to its register.
+// with the image's header; after rst_i the header's sample rate and mode are written to their registers.
 `default_nettype none
 
 module control_endpoint #(
@@ -78,9 +78,9 @@ module control_endpoint #(
   localparam WAIT = 5'd0, START = 5'd1, HEADER = 5'd2, FETCH = 5'd3, READ_SETUP = 5'd4, DECODE = 5'd5, FIND_DESCRIPTOR = 5'd6,
              FIND_RULE = 5'd7, WALK = 5'd8, TAKE_SETUP = 5'd9, FILL = 5'd10, FILL_IMAGE = 5'd11, FILL_REGISTER = 5'd12,
              DRAIN = 5'd13, DRAIN_BYTE = 5'd14, FINISH_OUT = 5'd15, NEXT_ROW = 5'd16, ALTERNATES_KNOWN = 5'd17,
-             ENDPOINT_REQUEST = 5'd18, LOG_GAP = 5'd19, RATE = 5'd20;
+             ENDPOINT_REQUEST = 5'd18, LOG_GAP = 5'd19, RATE = 5'd20, MODE = 5'd21;
   localparam [2:0] TEST_PACKET = 3'd4;
-  localparam [9:0] SAMPLE_RATE = 10'h00A;
+  localparam [9:0] SAMPLE_RATE = 10'h00A, SAMPLE_MODE = 10'h00B;
   // What WAIT waits for. ENDED: the transfer is over; a repeated status stage is still acknowledged.
   localparam ENDED = 3'd0, DATA_IN = 3'd1, DATA_OUT = 3'd2, STATUS_IN = 3'd3, STATUS_OUT = 3'd4, STALLED = 3'd5;
   // Where a data stage's bytes come from or go to.
@@ -90,7 +90,7 @@ module control_endpoint #(
   reg [4:0] state_q, after_q;
   reg [2:0] stage_q;
   reg pending_q;
-  reg cold_q;  // SAMPLE_RATE does not have the image's value yet
+  reg cold_q;  // SAMPLE_RATE and SAMPLE_MODE do not have the image's values yet
 
   // Header of the image.
   reg [7:0] endpoint_rows_q, descriptor_rows_q, rule_rows_q, config_value_q;
@@ -591,18 +591,25 @@ module control_endpoint #(
           rules_at_q <= row_q[124:112];
           drained_q <= row_q[94:88];
           word_q[31:0] <= 32'd0;
-          state_q <= cold_q && image_good && row_q[94:88] != 7'd0 ? RATE : WAIT;
+          state_q <= !cold_q || !image_good ? WAIT : row_q[94:88] != 7'd0 ? RATE : MODE;
         end
         // So many times 8000 or 11025.
         RATE:
         if (drained_q == 7'd0) begin
-          cold_q <= 1'b0;
           register_q <= SAMPLE_RATE;
           reg_we_q <= 1'b1;
-          state_q <= WAIT;
+          state_q <= MODE;
         end else begin
           drained_q <= drained_q - 7'd1;
           word_q[31:0] <= word_q[31:0] + (row_q[95] ? 32'd11025 : 32'd8000);
+        end
+
+        MODE: begin
+          cold_q <= 1'b0;
+          register_q <= SAMPLE_MODE;
+          word_q[31:0] <= {31'd0, row_q[83]};
+          reg_we_q <= 1'b1;
+          state_q <= WAIT;
         end
 
         // The address of byte n is out at fetched_q == n, its data comes one clock later.

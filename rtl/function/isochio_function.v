@@ -121,6 +121,7 @@ module isochio_function #(
   wire list_we;
   wire [11:0] list_rdata, list_wdata;
   wire [24:0] sample_rate;
+  wire [11:0] sample_ppm;
   wire sample_asynchronous, sample_needed, sample_changed;
   wire [3:0] feedback_period;
   wire [31:0] feedback, feedback_override, feedback_fault;
@@ -181,6 +182,7 @@ module isochio_function #(
       .log_clear_o          (log_clear),
       .counters_clear_o     (counters_clear),
       .sample_rate_o        (sample_rate),
+      .sample_ppm_o         (sample_ppm),
       .sample_asynchronous_o(sample_asynchronous),
       .sample_needed_o      (sample_needed),
       .sample_changed_o     (sample_changed),
@@ -226,6 +228,7 @@ module isochio_function #(
       .needed_i      (sample_needed),
       .asynchronous_i(sample_asynchronous),
       .rate_i        (sample_rate),
+      .ppm_i         (sample_ppm),
       .changed_i     (sample_changed),
       .period_i      (feedback_period),
       .samples_o     (samples),

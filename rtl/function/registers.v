@@ -68,6 +68,7 @@ module registers #(
     output wire                   log_clear_o,
     output wire                   counters_clear_o,
     output reg  [           24:0] sample_rate_o,
+    output reg  [           11:0] sample_ppm_o,       // signed
     output reg                    sample_asynchronous_o,
     output wire                   sample_needed_o,
     output reg                    sample_changed_o,   // rate or period are new
@@ -172,6 +173,7 @@ module registers #(
           4'hB: sample_asynchronous_o <= wdata_i != 32'd0;
           4'hD: feedback_override_o <= wdata_i;
           4'hE: feedback_fault_o <= wdata_i;
+          4'hF: sample_ppm_o <= wdata_i[31:11] == {21{wdata_i[31]}} ? wdata_i[11:0] : {wdata_i[31], {11{!wdata_i[31]}}};
           default: ;
         endcase
       end
@@ -183,6 +185,7 @@ module registers #(
         log_enabled_o         <= 1'b1;
         log_mask_o            <= 16'hFFFF;
         sample_rate_o         <= 25'd48_000;
+        sample_ppm_o          <= 12'd0;
         sample_asynchronous_o <= 1'b0;
         sample_changed_o      <= 1'b0;
         feedback_override_o   <= 32'd0;
@@ -237,6 +240,7 @@ module registers #(
             4'hC: rdata_o <= feedback_i;
             4'hD: rdata_o <= feedback_override_o;
             4'hE: rdata_o <= feedback_fault_o;
+            4'hF: rdata_o <= {{20{sample_ppm_o[11]}}, sample_ppm_o};
             default: rdata_o <= 32'd0;
           endcase
         2'd1:

@@ -4,8 +4,10 @@
 // nominal number of clocks (60 000 at full speed, 7 500 at high speed) is worked in as a quotient and a remainder that are
 // divided out once, when the rate or the speed changes; the difference from it, a few clocks, is multiplied bit by bit.
 // Synchronous mode leaves the difference out. A frame that is off by more than 1023 clocks (a gap) counts as nominal.
-// busy_o for about 60 clocks after a change, 4 a frame in synchronous mode, about 12 in asynchronous mode, 16 + period_i more when
-// a feedback value is due; only while needed_i, and never else.
+// ppm_i makes the clock run fast or slow in either mode: frames are taken as longer by whole clocks, the remainder carried on, so that the
+// average is exact.
+// busy_o for about 60 clocks after a change, 5 a frame in synchronous mode, about 12 in asynchronous mode, up to 120 more (full speed, the
+// largest ppm_i), 16 + period_i more when a feedback value is due; only while needed_i, and never else.
 `default_nettype none
 
 module sample_clock (
@@ -17,6 +19,7 @@ module sample_clock (
     input  wire        needed_i,       // some engine wants samples or feedback
     input  wire        asynchronous_i,
     input  wire [24:0] rate_i,         // samples per second
+    input  wire [11:0] ppm_i,          // signed: how much faster than that the clock runs, in millionths
     input  wire        changed_i,      // strobe: rate_i is new at the next clock
     input  wire [ 3:0] period_i,       // feedback is measured over 2^period_i (micro)frames
     output reg  [19:0] samples_o,      // counted so far, modulo 2^20
@@ -27,7 +30,7 @@ module sample_clock (
   localparam [25:0] SECOND = 26'd60_000_000;
 
   localparam [2:0] IDLE = 3'd0, QUOTIENT = 3'd1, REMAINDER = 3'd2, DIFFERENCE = 3'd3, CARRY = 3'd4, FRACTION = 3'd5,
-      AVERAGE = 3'd6;
+      AVERAGE = 3'd6, TRIM = 3'd7;
 
   reg [2:0] state_q;
   reg [4:0] count_q;
@@ -36,12 +39,14 @@ module sample_clock (
   // The frame that ended.
   reg [31:0] since_q;
   reg due_q, minus_q;
-  reg [9:0] difference_q;
+  reg signed [11:0] off_q;        // clocks more than nominal
+  reg signed [16:0] trim_q;       // of ppm_i, not yet in off_q: in 1/400 clock
+  reg [10:0] difference_q;
 
   reg [24:0] quotient_q;          // whole samples in a nominal frame (fewer than 2^16), and
   reg [25:0] step_q;              // the rest, in 1/60 000 000
   reg signed [36:0] phase_q;      // 0 ... SECOND - 1 between frames
-  reg [34:0] product_q, factor_q;
+  reg [35:0] product_q, factor_q;
   reg [15:0] whole_q;
 
   // Feedback.
@@ -60,16 +65,18 @@ module sample_clock (
   // simulator then needs no copies of its own, and nothing is done at a clock with nothing to do.
   // verilator lint_off BLKSEQ
   reg signed [31:0] off;
+  reg signed [11:0] off_by;
+  reg signed [16:0] trim, trim_step;
   reg [26:0] twice;
   reg [14:0] rest;
   reg [2:0] state;
   reg [4:0] count;
   reg due, changed, setting_up, minus;
-  reg [9:0] difference;
+  reg [10:0] difference;
   reg [24:0] quotient;
   reg [25:0] step, rest_of;
   reg signed [36:0] phase;
-  reg [34:0] product, factor;
+  reg [35:0] product, factor;
   reg [15:0] whole, frames, fraction, fraction_before, last;
   reg [31:0] sum, feedback;
   reg [47:0] total;
@@ -83,6 +90,8 @@ module sample_clock (
       changed         = changed_q || changed_i || high_speed_i != speed_q;
       setting_up      = setting_up_q;
       minus           = minus_q;
+      off_by          = off_q;
+      trim            = trim_q;
       difference      = difference_q;
       quotient        = quotient_q;
       step            = step_q;
@@ -110,12 +119,25 @@ module sample_clock (
             count      = 5'd24;
             state      = QUOTIENT;
           end else if (due) begin
-            due     = 1'b0;
-            phase   = phase + $signed({11'd0, step});
-            whole   = quotient[15:0];
-            product = 35'd0;
-            factor  = {10'd0, rate_i};
-            state   = difference == 10'd0 ? CARRY : DIFFERENCE;
+            due   = 1'b0;
+            state = TRIM;
+          end
+        end
+        TRIM: begin
+          if (trim >= 17'sd400) begin
+            trim   = trim - 17'sd400;
+            off_by = off_by + 12'sd1;
+          end else if (trim < 17'sd0) begin
+            trim   = trim + 17'sd400;
+            off_by = off_by - 12'sd1;
+          end else begin
+            phase      = phase + $signed({11'd0, step});
+            whole      = quotient[15:0];
+            product    = 36'd0;
+            factor     = {11'd0, rate_i};
+            minus      = off_by < 12'sd0;
+            difference = minus ? ~off_by[10:0] + 11'd1 : off_by[10:0];
+            state      = difference == 11'd0 ? CARRY : DIFFERENCE;
           end
         end
         QUOTIENT: begin  // rate / frames per second
@@ -123,13 +145,13 @@ module sample_clock (
           quotient = {quotient[23:0], rest >= {1'b0, per_second}};
           rest_of  = {11'd0, rest >= {1'b0, per_second} ? rest - {1'b0, per_second} : rest};
           step     = 26'd0;
-          factor   = {18'd0, nominal};
+          factor   = {19'd0, nominal};
           if (count == 5'd0) state = REMAINDER;
           count = count - 5'd1;
         end
         REMAINDER: begin  // rest * nominal clocks, in 1/60 000 000 of a sample
           if (rest_of[0]) step = step + factor[25:0];
-          factor  = {factor[33:0], 1'b0};
+          factor  = {factor[34:0], 1'b0};
           rest_of = {1'b0, rest_of[25:1]};
           count   = 5'd15;
           if (rest_of == 26'd0) begin
@@ -138,13 +160,13 @@ module sample_clock (
           end
         end
         DIFFERENCE: begin
-          if (difference == 10'd0) begin
-            phase = minus ? phase - $signed({2'd0, product}) : phase + $signed({2'd0, product});
+          if (difference == 11'd0) begin
+            phase = minus ? phase - $signed({1'b0, product}) : phase + $signed({1'b0, product});
             state = CARRY;
           end else begin
             if (difference[0]) product = product + factor;
-            factor     = {factor[33:0], 1'b0};
-            difference = {1'b0, difference[9:1]};
+            factor     = {factor[34:0], 1'b0};
+            difference = {1'b0, difference[10:1]};
           end
         end
         CARRY: begin
@@ -198,9 +220,12 @@ module sample_clock (
       if (tick_i) begin
         off   = $signed(stamp_i - since_q - {15'd0, nominal});
         due   = needed_i;
-        minus = off < 0;
-        if (!asynchronous_i || off > 1023 || off < -1023) difference = 10'd0;
-        else difference = off < 0 ? ~off[9:0] + 10'd1 : off[9:0];
+        off_by = !asynchronous_i || off > 1023 || off < -1023 ? 12'sd0 : off[11:0];
+        // nominal * ppm / 1 000 000: 24/400 of ppm_i at full speed, 3/400 at high speed.
+        trim_step = {{5{ppm_i[11]}}, ppm_i};
+        trim_step = (trim_step <<< 1) + trim_step;
+        if (!high_speed_i) trim_step = trim_step <<< 3;
+        trim = trim + trim_step;
         since_q <= stamp_i;
       end
       if (rst_i) begin
@@ -208,6 +233,7 @@ module sample_clock (
         due     = 1'b0;
         changed = 1'b1;
         samples = 20'd0;
+        trim    = 17'sd0;
         since_q <= 32'd0;
       end
 
@@ -218,6 +244,8 @@ module sample_clock (
       speed_q           <= high_speed_i;
       setting_up_q      <= setting_up;
       minus_q           <= minus;
+      off_q             <= off_by;
+      trim_q            <= trim;
       difference_q      <= difference;
       quotient_q        <= quotient;
       step_q            <= step;

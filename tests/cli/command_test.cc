@@ -151,6 +151,10 @@ TEST_CASE("a device or a stream that does something else than the scenario says 
        "[[stream]]\nalternate = 9\nendpoint = \"in\"\npayload = \"feedback\"\nsample_rate = 44100\n"
        "[registers]\nSAMPLE_RATE = 48000\nSAMPLE_MODE = 1\n",
        "payload_corrupt"},
+      {"feedback is that of a clock which is 100 ppm slow",
+       "[[stream]]\nalternate = 9\nendpoint = \"in\"\npayload = \"feedback\"\nsample_rate = 44100\n"
+       "tolerance_ppm = 50\n[registers]\nSAMPLE_RATE = 44100\nSAMPLE_PPM = -100\n",
+       "payload_corrupt"},
   };
   const Folder folder;
   for (const auto& wrong : cases) {

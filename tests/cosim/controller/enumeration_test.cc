@@ -226,7 +226,7 @@ TEST_CASE("a device wakes the host if it has been allowed to, and not otherwise"
 }
 
 TEST_CASE("the other shipped devices enumerate, and all their alternate settings can be chosen") {
-  for (const char* device : {"uac1-audio", "vendor-hs"}) {
+  for (const char* device : {"uac1-audio", "uac2-audio", "vendor-hs"}) {
     for (const bool fs_only : {false, true}) {
       CAPTURE(device);
       CAPTURE(fs_only);

@@ -38,6 +38,7 @@ enum : unsigned {
   sample_mode,
   feedback,
   feedback_override,
+  sample_ppm = 0x0f,
   counters = 0x10
 };
 enum : unsigned {

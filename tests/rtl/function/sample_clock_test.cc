@@ -149,6 +149,47 @@ TEST_CASE("the feedback value is the device's samples per host frame, in the row
     }
 }
 
+TEST_CASE(
+    "a clock that is set to run fast or slow counts exactly so many samples more or less, at both speeds and in both "
+    "modes") {
+  for (const bool high_speed : {false, true})
+    for (const bool asynchronous : {false, true})
+      for (const int ppm : {100, -100, 1, 2047, -2048}) {
+        CAPTURE(high_speed);
+        CAPTURE(asynchronous);
+        CAPTURE(ppm);
+        Bench bench;
+        bench.high_speed(high_speed);
+        bench.setup_in(0, {.max_packet = 1023, .function = pattern, .size_mode = 2, .sample_bytes = 1});
+        bench.write(reg::sample_mode, asynchronous ? 1 : 0);
+        bench.write(reg::sample_ppm, static_cast<std::uint32_t>(ppm));
+        bench.write(reg::sample_rate, 96000);
+        bench.open(0);
+        const std::int64_t nominal = high_speed ? 7500 : 60000;
+        const std::int64_t late = asynchronous ? 2 : 0;  // clocks that each frame is longer by
+        std::int64_t sum = 0;
+        for (std::int64_t i = 1; i <= 1000; ++i) {
+          bench.frame(static_cast<unsigned>(nominal + late));
+          sum += *bench.open(0);
+          // Whole clocks, rounded down, of (1 + ppm) times the time that has passed.
+          const std::int64_t millionths = i * nominal * ppm;
+          const std::int64_t extra = (millionths - (millionths < 0 ? 999'999 : 0)) / 1'000'000;
+          CHECK(sum == (i * (nominal + late) + extra) * 96000 / 60000000);
+        }
+      }
+}
+
+TEST_CASE("feedback shows a clock that runs 100 ppm fast or slow") {
+  for (const int ppm : {100, -100}) {
+    Bench bench;
+    bench.high_speed(true);
+    bench.write(reg::sample_ppm, static_cast<std::uint32_t>(ppm));
+    bench.setup_in(4, {.max_packet = 4, .function = feedback, .feedback_period = 10, .feedback_format = 1});
+    for (int i = 0; i < 3 << 10; ++i) bench.frame(7500);
+    CHECK(std::abs(bench.read(reg::feedback) / 65536.0 - 6 * (1 + ppm * 1e-6)) <= 1.5 / 65536);
+  }
+}
+
 TEST_CASE("a feedback override goes on the wire as it is") {
   Bench bench;
   bench.setup_in(4, {.max_packet = 4, .function = feedback});

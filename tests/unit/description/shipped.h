@@ -11,7 +11,7 @@ inline std::filesystem::path shipped(const char* name) {
   return std::filesystem::path(ISOCHIO_SOURCE_DIR) / "rtl/devices" / name;
 }
 
-inline constexpr const char* shipped_names[] = {"test.toml", "uac1-audio.toml", "vendor-hs.toml"};
+inline constexpr const char* shipped_names[] = {"test.toml", "uac1-audio.toml", "uac2-audio.toml", "vendor-hs.toml"};
 
 /// Device descriptor and configuration as sysfs shows them.
 inline Bytes dump(const Description& d, usb::Speed speed) {

@@ -150,6 +150,10 @@ TEST_CASE("keys that contradict one another are refused") {
         std::string::npos);
   CHECK(error_of(out + "size_from = \"fb\"\n").find("no stream \"fb\"") != std::string::npos);
   CHECK(error_of("seed = 3\n").find("nothing to run") != std::string::npos);
+  CHECK(error_of(in + "clock_ppm = 100\n").find("stream[0].clock_ppm: is for the stream with payload = \"feedback\"") !=
+        std::string::npos);
+  CHECK(error_of(in + "payload = \"feedback\"\nclock_ppm = 3000\n").find("from -2000 to 2000") != std::string::npos);
+  CHECK(error_of(out + "tolerance_ppm = 5\n").find("stream[0].tolerance_ppm: has a meaning only") != std::string::npos);
 }
 
 TEST_CASE("registers are known by the names of docs/registers.md") {

@@ -4,8 +4,11 @@
 
 #include <doctest/doctest.h>
 
+#include "scenario/rate_check.h"
+
 using namespace isochio;
 using scenario::FeedbackValue;
+using scenario::RateCheck;
 using scenario::SizePlan;
 using scenario::SizeSchedule;
 
@@ -85,4 +88,31 @@ TEST_CASE("a stream that follows feedback starts at the nominal rate and then se
   CHECK(schedule.next() + schedule.next() == 89 * 4);
   schedule.set_feedback({1000U << 16U});
   CHECK(schedule.next() == 1024);  // never more than the endpoint carries
+}
+
+TEST_CASE("the feedback value of a clock that is off is that of its true rate") {
+  CHECK(FeedbackValue::of_rate(48'000, usb::Speed::high).q16 == 6U << 16U);
+  CHECK(FeedbackValue::of_rate(48'000, usb::Speed::high, 100).q16 == 393'255);    // 6.0006 in 1/65536
+  CHECK(FeedbackValue::of_rate(48'000, usb::Speed::high, -100).q16 == 393'177);   // 5.9994
+  CHECK(FeedbackValue::of_rate(44'100, usb::Speed::full, 100).q16 == 2'890'427);  // 44.10441
+  CHECK(FeedbackValue::of_rate(20'000'000, usb::Speed::full, 2000).q16 == 20'040U << 16U);
+}
+
+TEST_CASE(
+    "a player that keeps to the nominal rate is found when the device's clock is 100 ppm off, and one that follows is "
+    "not") {
+  for (const int ppm : {100, -100}) {
+    CAPTURE(ppm);
+    SizePlan plan;
+    plan.kind = SizePlan::Kind::feedback;
+    SizeSchedule nominal(plan, endpoint(1024), usb::Speed::full), following = nominal;
+    following.set_feedback(FeedbackValue::of_rate(48'000, usb::Speed::full, ppm));
+    RateCheck of_nominal(48'000, ppm, 5), of_following(48'000, ppm, 5);
+    bool found = false;
+    for (int frame = 0; frame < 2000; ++frame) {
+      found = found || of_nominal.sent(1, nominal.next() / 4).has_value();
+      CHECK_FALSE(of_following.sent(1, following.next() / 4).has_value());
+    }
+    CHECK(found);
+  }
 }
