@@ -38,9 +38,13 @@ tl::expected<RegisterWrites, std::string> parse_registers(const std::vector<std:
       return tl::unexpected(fmt::format("--register {}: no such register (docs/registers.md){}", text,
                                         near ? fmt::format("; did you mean {}?", *near) : ""));
     }
-    const auto value = equals == std::string::npos ? std::nullopt : number(std::string_view(text).substr(equals + 1));
+    const auto right = equals == std::string::npos ? std::string() : text.substr(equals + 1);
+    auto value = number(right);
+    if (!value) value = scenario::register_word(*where, right);
     if (!value)
-      return tl::unexpected(fmt::format("--register {}: write NAME=VALUE with a whole number of 32 bits", text));
+      return tl::unexpected(fmt::format(
+          "--register {}: write NAME=VALUE with a whole number of 32 bits, or a word where docs/registers.md has one",
+          text));
     writes.emplace_back(*where, *value);
   }
   return writes;

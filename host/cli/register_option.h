@@ -14,7 +14,8 @@ namespace isochio::cli {
 
 using RegisterWrites = std::vector<std::pair<std::uint16_t, std::uint32_t>>;
 
-/// Names as in scenario files, values decimal or hex, -2^31 … 2^32 - 1. The error says what was not understood.
+/// Names and words as in scenario files, numbers decimal or hex, -2^31 … 2^32 - 1. The error says what was not
+/// understood.
 tl::expected<RegisterWrites, std::string> parse_registers(const std::vector<std::string>& texts);
 /// `request`: bRequest of REGISTERS. The device has been enumerated. Blocks in bus time. The error names the register.
 tl::expected<void, std::string> write_registers(controller::Host& host, std::uint8_t request,

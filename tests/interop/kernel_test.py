@@ -15,6 +15,8 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "guest"))
+sys.path.append(os.path.join(HERE, "..", "..", "script", "lib"))
+import demo_linux  # noqa: E402
 import sound  # noqa: E402
 from guest import Guest  # noqa: E402
 from usbip_client import Client, Served  # noqa: E402
@@ -323,6 +325,15 @@ class Feedback(Audio):
 
     def test_usb_audio_2_follows_a_clock_that_is_100_ppm_fast(self):
         self.follow("uac2-audio", 48000, 100)
+
+
+class Demo(unittest.TestCase):
+    def test_script_demo_linux_records_the_tone_that_it_plays(self):
+        folder = os.path.join(WORK, "demo")
+        os.makedirs(folder, exist_ok=True)
+        summary = demo_linux.play(guest, share, ISOCHIO, folder, lambda _: None)
+        self.assertEqual(len(summary), 3)
+        self.assertEqual(sorted(name for name in os.listdir(folder) if not name.startswith("loopback")), sorted(demo_linux.FILES))
 
 
 class ClockSource(Audio):

@@ -55,14 +55,14 @@ class PlayedStream:
     def seconds(self):
         return (self.sent[-1][0] - self.sent[0][0]) / self.per_second if self.sent else 0
 
-    def settled(self, after):
-        """What was sent later than `after` seconds behind the first packet."""
-        begin = self.sent[0][0] + after * self.per_second
-        return [one for one in self.sent if one[0] >= begin]
+    def settled(self, after, until=float("inf")):
+        """What was sent between these moments, in seconds behind the first packet."""
+        times = [(time - self.sent[0][0]) / self.per_second for time, _ in self.sent]
+        return [one for one, time in zip(self.sent, times) if after <= time <= until]
 
-    def rate(self, after):
+    def rate(self, after, until=float("inf")):
         """Samples per second of bus time, from the first to the last packet of the settled stream."""
-        sent = self.settled(after)
+        sent = self.settled(after, until)
         return sum(samples for _, samples in sent[:-1]) * self.per_second / (sent[-1][0] - sent[0][0])
 
     def swing(self, after, rate):
