@@ -1,8 +1,8 @@
 // isochio: one transaction at a time: token, data, handshake (USB 2.0 sections 8.4 to 8.6, 5.9.2).
 //
-// A packet's end (end_i) decides what follows. From there a handshake leaves (tx_start_o) 2 clocks later, a data packet 5; full speed
-// waits for TURN_FS clocks in all. With packet_rx and packet_tx that is 4 and 7 clocks from rx_active low to tx_valid at high speed, after an
-// OUT packet 8 (the room for a NYET is asked after the commit).
+// A packet's end (end_i) decides what follows. From there a handshake leaves (tx_start_o) 2 clocks after a token and 3 after
+// data, a data packet 5, or 3 if its interval is open; full speed waits for TURN_FS clocks in all. With packet_rx and packet_tx that is 2 more
+// from rx_active low to tx_valid; after a bulk OUT packet it is 8 at high speed (the room for a NYET is asked after the commit).
 // Isochronous endpoints: no handshake, no retry, no toggle. IN: the first token of a service interval opens it and the PIDs count
 // down from the transactions needed; a further token gets a zero-length DATA0. OUT: an interval is handed on only when its PID
 // sequence is complete and every packet was good; a bad packet discards all of it, and so does the (micro)frame that ends its service

@@ -27,7 +27,7 @@ module fault_plan (
   localparam [1:0] FAULT = 2'd0, ARGUMENT = 2'd1, EVERY = 2'd2, FRAME = 2'd3;
 
   // Rows are {IN, engine}. shown_q has all registers once more, to be read without disturbing a transaction.
-  reg [ 3:0] kind_q[0:15];
+  (* ram_style = "block" *) reg [ 3:0] kind_q[0:15];
   reg [11:0] argument_q[0:15];
   reg [15:0] every_q[0:15];
   reg [14:0] frame_q[0:15];     // 14 enabled, 13..0 frame_i
