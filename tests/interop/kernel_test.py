@@ -217,6 +217,10 @@ class Audio(Served_):
     # leaving a hole; less than the second after which the kernel complains of a stream that does not stop.
     PACE = ("--pace", "real", "--grace", "500")
 
+    def attach(self, device, *arguments):
+        super().attach(device, *arguments)
+        self.assertEqual(guest.run("for i in $(seq 100); do [ -e /proc/asound/card0/stream0 ] && exit 0; sleep 0.1; done; exit 1")[0], 0, self.log())
+
     def play(self, frames, sample_bytes):
         """What is to be played, no two seconds of it alike; in the guest as /tmp/play.raw, where it is at hand at once."""
         half = sample_bytes // 2
@@ -244,7 +248,7 @@ class Loopback(Audio):
         # has come for 1.1 buffers, which is soon at high rates.
         running = "for i in $(seq 100); do grep -q RUNNING /proc/asound/card0/pcm0c/sub0/status && break; sleep 0.1; done"
         status, output = guest.run(
-            f"arecord -N {how} --samples={rate} /host/record.raw & recorder=$!; {running}; aplay {how} /tmp/play.raw; wait $recorder", 60)
+            f"arecord -N {how} --samples={rate} /host/record.raw & recorder=$!; {running}; aplay {how} /tmp/play.raw; wait $recorder", 120)
         self.assertEqual((status, output.strip()), (0, ""), self.log()[-1500:])
         with open(recorded_file, "rb") as file:
             recorded = file.read()
@@ -283,10 +287,11 @@ class Feedback(Audio):
         self.play(6 * rate, 4)
         self.attach(device, *self.PACE, "--register", f"SAMPLE_PPM={ppm}", "--capture", capture)
         # The last look at the card's state in which it ran.
-        watch = "while :; do cat /proc/asound/card0/stream0 >/tmp/now; grep -q Momentary /tmp/now && cp /tmp/now /tmp/last; sleep 0.2; done"
+        self.addCleanup(guest.run, "rm -f /tmp/watch")
+        look = "cat /proc/asound/card0/stream0 >/tmp/now 2>/dev/null; grep -q Momentary /tmp/now && cp /tmp/now /tmp/last"
         status, output = guest.run(
-            f"rm -f /tmp/last; ({watch}) & watcher=$!; aplay {self.how(rate, 'S16_LE')} /tmp/play.raw; status=$?; kill $watcher; "
-            "cat /tmp/last; exit $status", 90)
+            f"touch /tmp/watch; rm -f /tmp/last; (while [ -e /tmp/watch ]; do {look}; sleep 0.2; done) & "
+            f"aplay {self.how(rate, 'S16_LE')} /tmp/play.raw; status=$?; rm /tmp/watch; cat /tmp/last; exit $status", 120)
         self.assertEqual(status, 0, output + self.log()[-1500:])
         self.assertNotIn("rrun", output)  # "underrun!!!"
         self.assert_quiet_log()

@@ -1,4 +1,5 @@
 """`isochio serve` as clients meet it, well-behaved and not.    serve_test.py ISOCHIO [unittest arguments]"""
+import json
 import os
 import random
 import socket
@@ -267,6 +268,57 @@ class Command(unittest.TestCase):
         done = subprocess.run([ISOCHIO, "serve", "uac1-audio", "--speed", "hs", "--port", "0"], capture_output=True, text=True, timeout=20)
         self.assertEqual(done.returncode, 2)
         self.assertIn("full speed only", done.stderr)
+
+    def test_registers_given_at_the_start_are_there_for_each_client(self):
+        # SAMPLE_MODE (0x00B) is 1 by the description: the sound cards have clocks of their own.
+        with Served(ISOCHIO, "uac2-audio", "--register", "SAMPLE_PPM=-100", "--register", "0x005=0x1234") as server:
+            for _ in range(2):
+                client = Client(server.port)
+                while client.attach() is None:  # the last client may not be let go of yet
+                    client.close()
+                    client = Client(server.port)
+                read = [struct.unpack("<i", client.control(0xc0, 1, 0, number, 4).data)[0] for number in (0x00f, 0x005, 0x00b, 0x00a)]
+                client.close()
+                self.assertEqual(read, [-100, 0x1234, 1, 48000])
+            self.assertEqual(server.stop()[0], 0)
+
+    def test_the_requests_of_the_clock_source_are_those_of_usb_audio_2(self):
+        with Served(ISOCHIO, "uac2-audio") as server:
+            client = Client(server.port)
+            client.attach()
+            client.configure(1, 0)
+            rates = client.control(0xa1, 2, 0x0100, 0x1000, 256).data
+            self.assertEqual([struct.unpack_from("<III", rates, 2 + 12 * k) for k in range(struct.unpack_from("<H", rates)[0])],
+                             [(rate, rate, 0) for rate in (44100, 48000, 88200, 96000)])
+            self.assertEqual(len(rates), 2 + 4 * 12)
+            self.assertEqual(client.control(0xa1, 1, 0x0200, 0x1000, 1).data, b"\1")  # valid
+            self.assertEqual(client.control(0x21, 1, 0x0100, 0x1000, 4, struct.pack("<I", 88200)).status, 0)
+            self.assertEqual(client.control(0xa1, 1, 0x0100, 0x1000, 4).data, struct.pack("<I", 88200))
+            self.assertEqual(client.control(0xc0, 1, 0, 0x00a, 4).data, struct.pack("<I", 88200))  # SAMPLE_RATE
+            client.close()
+
+    def test_a_register_that_is_not_there_is_said_with_the_nearest_one(self):
+        for text, words in (("SAMPEL_PPM=3", "did you mean SAMPLE_PPM?"), ("SAMPLE_PPM", "NAME=VALUE"), ("SAMPLE_PPM=1x", "NAME=VALUE")):
+            done = subprocess.run([ISOCHIO, "serve", "uac2-audio", "--register", text], capture_output=True, text=True, timeout=20)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(words, done.stderr)
+
+    def test_the_report_of_what_was_seen_is_whole(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "report.json")
+            with Served(ISOCHIO, "gadget-zero", "--json", path) as server:
+                client = Client(server.port)
+                client.attach()
+                client.configure(CONFIGURATION, 1)
+                client.submit(2, True, 102400, packets=[1024] * 100)
+                client.reply()
+                client.close()
+                self.assertEqual(server.stop()[0], 0)
+            with open(path) as file:
+                report = json.load(file)
+            self.assertEqual((report["scenario"], report["verdict"]), ("serve gadget-zero", "passed"))
+            stream, = [one for one in report["streams"] if one["endpoint"] == "0x82"]
+            self.assertEqual(stream["bytes"], 102400)
 
     def test_a_capture_is_whole_after_sigterm_in_mid_stream(self):
         with tempfile.TemporaryDirectory() as folder:

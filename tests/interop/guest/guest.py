@@ -17,7 +17,7 @@ class GuestError(Exception):
 
 
 class Guest:
-    def __init__(self, folder, share, extra=(), log=None, memory="512M", boot_seconds=120):
+    def __init__(self, folder, share, extra=(), log=None, memory="512M", boot_seconds=240):
         self.folder, self.share, self.extra = folder, os.path.abspath(share), list(extra)
         self.log = log or os.path.join(folder, "console.log")
         self.memory, self.boot_seconds = memory, boot_seconds
@@ -30,7 +30,8 @@ class Guest:
         self.qemu = subprocess.Popen(
             ["qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max", "-m", self.memory, "-nographic", "-no-reboot",
              "-kernel", os.path.join(self.folder, "vmlinuz"), "-initrd", os.path.join(self.folder, "initramfs"),
-             "-append", "console=ttyS0 loglevel=7 panic=-1 quiet=0 tsc=reliable mitigations=off",
+             # On a busy machine the emulated timer is late, which the kernel would take for a broken one, and hang.
+             "-append", "console=ttyS0 loglevel=7 panic=-1 quiet=0 tsc=reliable no_timer_check mitigations=off",
              "-serial", f"file:{self.log}", "-monitor", "none",
              "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net",
              "-virtfs", f"local,path={self.share},mount_tag=host,security_model=none,readonly=off",
