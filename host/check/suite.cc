@@ -190,7 +190,9 @@ void Suite::Parts::received(const controller::IsochRequest& request, std::size_t
 void Suite::Parts::unseen_entry(const controller::IsochRequest& request, std::size_t index, bus::BusTime at) {
   Stream& s = stream(request.endpoint);
   const controller::IsochEntry& e = request.entries[index];
-  const bool good = e.status == Status::ok || e.status == Status::short_packet || e.status == Status::aborted;
+  // An unplugged device is an error of the run, not of the entry.
+  const bool good = e.status == Status::ok || e.status == Status::short_packet || e.status == Status::aborted ||
+                    e.status == Status::no_device;
   const auto violate = [&](Rule rule, std::string expected, std::string seen) {
     if (!options.status || !reporter.count_only(rule)) return;
     reporter.forward({rule, request.id, static_cast<std::int64_t>(index), request.endpoint,
@@ -201,7 +203,8 @@ void Suite::Parts::unseen_entry(const controller::IsochRequest& request, std::si
     violate(Rule::count, fmt::format("{} bytes", e.request), fmt::format("{} bytes", e.complete));
   const std::size_t offset = s.offset.of(request, index);
   const std::size_t length = std::min(e.complete, e.request);
-  if (options.frame_timing && e.status != Status::aborted && stamped(s) && offset + length <= request.data.size())
+  const bool begun = e.status != Status::aborted && e.status != Status::no_device;
+  if (options.frame_timing && begun && stamped(s) && offset + length <= request.data.size())
     device_timing.entry(request, index, s.config, speed, request.data.subspan(offset, length), at);
   received(request, index, {}, at);
 }
@@ -222,10 +225,10 @@ void Suite::Parts::unseen_log(std::span<const std::uint8_t> entries) {
 
 /// After an abort or an error host and device may differ about the last packet.
 void Suite::Parts::unseen_counters(Stream& s, std::span<const std::uint32_t> registers) {
-  constexpr std::size_t packets = 8, moved_bytes = 9, zero_length = 10;
+  constexpr std::size_t moved_packets = 8, moved_bytes = 9, zero_length = 10;
   if (registers.size() <= zero_length) return;
   const std::uint32_t device_bytes = registers[moved_bytes];
-  s.moved.packets = registers[packets];
+  s.moved.packets = registers[moved_packets];
   s.moved.bytes = device_bytes;
   s.moved.zero_length = registers[zero_length];
   const bool comparable =

@@ -1,5 +1,7 @@
 // isochio devices: what is attached to this machine, and which scenarios each device can run.
-#include <map>
+#include <atomic>
+#include <csignal>
+#include <cstdio>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -7,6 +9,7 @@
 #include "cli/command.h"
 #include "description/description.h"
 #include "libusb/libusb_host.h"
+#include "libusb/watch.h"
 #include "scenario/catalogue.h"
 #include "scenario/scenario.h"
 
@@ -38,6 +41,19 @@ std::vector<Runnable> runnable(int& code) {
   return all;
 }
 
+std::atomic<bool> interrupted{false};  // set by the handler, the only thing that it may do
+
+void show(const libusb::Attached& device, const std::vector<Runnable>& scenarios, const char* mark) {
+  std::vector<std::string> names;
+  for (const auto& one : scenarios)
+    if (one.device == device.identity && one.speed == device.speed) names.push_back(one.scenario);
+  fmt::print("{}{:<8} {}  {:<2}  {}\n", mark, to_string(device.place), to_string(device.identity),
+             device.speed ? usb::to_string(*device.speed) : "-", device.product);
+  if (!names.empty()) fmt::print("         runs {}\n", fmt::join(names, ", "));
+  if (!names.empty() && !device.permitted)
+    fmt::print("         you have no permission for it: isochio devices --help says which udev rule to add\n");
+}
+
 int list_devices() {
   int code = passed;
   const auto attached = libusb::list_attached();
@@ -47,15 +63,29 @@ int list_devices() {
   }
   if (attached->empty()) fmt::print("no USB device is attached\n");
   const auto scenarios = runnable(code);
-  for (const auto& device : *attached) {
-    std::vector<std::string> names;
-    for (const auto& one : scenarios)
-      if (one.device == device.identity && one.speed == device.speed) names.push_back(one.scenario);
-    fmt::print("{:<8} {}  {:<2}  {}\n", to_string(device.place), to_string(device.identity),
-               device.speed ? usb::to_string(*device.speed) : "-", device.product);
-    if (!names.empty()) fmt::print("         runs {}\n", fmt::join(names, ", "));
-    if (!names.empty() && !device.permitted)
-      fmt::print("         you have no permission for it: isochio devices --help says which udev rule to add\n");
+  for (const auto& device : *attached) show(device, scenarios, "");
+  return code;
+}
+
+/// Until Ctrl-C.
+int watch_devices() {
+  int code = passed;
+  const auto scenarios = runnable(code);
+  const auto watch = libusb::Watch::start();
+  const auto unavailable = [](const std::string& why) {
+    complain(why);
+    return target_not_available;
+  };
+  if (!watch) return unavailable(watch.error());
+  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { interrupted = true; });
+  for (const auto& device : (*watch)->attached()) show(device, scenarios, "  ");
+  fmt::print(stderr, "isochio: watching; Ctrl-C ends\n");
+  while (!interrupted) {
+    std::fflush(stdout);
+    const auto changes = (*watch)->next(bus::second);
+    if (!changes) return unavailable(changes.error());
+    for (const auto& change : *changes)
+      change.arrived ? show(change.device, scenarios, "+ ") : show(change.device, {}, "- ");
   }
   return code;
 }
@@ -64,6 +94,8 @@ int list_devices() {
 
 void add_devices(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("devices", "List the USB devices that are attached, and what each can run");
+  const auto watch = std::make_shared<bool>(false);
+  command->add_flag("--watch", *watch, "Go on, with a line for each device that comes (+) or goes (-), until Ctrl-C");
   command->footer(
       "One line a device: bus and ports, vendor and product, speed, name; below it the scenarios of isochio list\n"
       "that are for this device at this speed.\n"
@@ -72,9 +104,10 @@ void add_devices(CLI::App& app, Action& action) {
       "\n"
       "Examples:\n"
       "  isochio devices\n"
+      "  isochio devices --watch\n"
       "  isochio run hs-1x1024-in --target libusb\n"
       "  isochio run hs-1x1024-in --target libusb --bus-port 1-4.2");
-  command->callback([&action] { action = [] { return list_devices(); }; });
+  command->callback([&action, watch] { action = [watch] { return *watch ? watch_devices() : list_devices(); }; });
 }
 
 }  // namespace isochio::cli

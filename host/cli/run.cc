@@ -13,6 +13,7 @@
 #include "cli/command.h"
 #include "cli/progress.h"
 #include "libusb/libusb_host.h"
+#include "libusb/watch.h"
 #include "report/report.h"
 #include "scenario/catalogue.h"
 #include "scenario/run.h"
@@ -28,6 +29,7 @@ struct Options {
   std::vector<std::string> scenarios;
   bool all = false, no_skip = false;
   std::optional<std::uint64_t> seed, frames;
+  std::optional<unsigned> wait;  // seconds
   std::string target = "sim", speed, json, html, junit, wave, capture, payload, received, device, bus_port;
 };
 
@@ -43,6 +45,11 @@ std::unique_ptr<controller::Host> real_host(const Options& options, const scenar
   wanted.identity = libusb::parse_identity(options.device);
   wanted.place = libusb::parse_place(options.bus_port);
   if (!wanted.identity && !wanted.place) wanted.identity = libusb::Identity{request.vendor_id, request.product_id};
+  if (options.wait) {
+    const auto attached =
+        libusb::wait_until_attached(wanted, *options.wait * bus::second, [] { return interrupted.load(); });
+    if (!attached) throw std::runtime_error(attached.error());
+  }
   auto host = libusb::LibusbHost::open(wanted, {request.first_frame, request.test_requests});
   if (!host) throw std::runtime_error(host.error());
   return std::move(*host);
@@ -61,6 +68,7 @@ std::string target_problem(const Options& options) {
   }
   if (identity) return fmt::format("--device {} names an attached device; add --target libusb", options.device);
   if (!options.bus_port.empty()) return "--bus-port names an attached device; add --target libusb";
+  if (options.wait) return "--wait waits for an attached device; add --target libusb";
   return {};
 }
 
@@ -207,6 +215,10 @@ void add_run(CLI::App& app, Action& action) {
       ->check(CLI::IsMember({"sim", "libusb"}))
       ->capture_default_str();
   command->add_option("--bus-port", options->bus_port, "With --target libusb: where it is plugged in, e.g. 1-4.2");
+  command
+      ->add_option("--wait", options->wait,
+                   "With --target libusb: wait up to so many seconds until the device is plugged in")
+      ->check(CLI::Range(1, 86'400));
   command->add_option("--seed", options->seed, "Another seed for the payload than the scenario's");
   command->add_option("--speed", options->speed, "fs (full speed) or hs (high speed) instead of the scenario's")
       ->check(CLI::IsMember({"fs", "hs"}));
@@ -240,6 +252,7 @@ void add_run(CLI::App& app, Action& action) {
       "  isochio run fs-audio --html fs.html && xdg-open fs.html\n"
       "  isochio run --all --junit report.xml\n"
       "  isochio run hs-1x1024-in --target libusb           on a device that is plugged in\n"
+      "  isochio run fs-audio --target libusb --wait 60     … or will be within a minute\n"
       "\n"
       "Exit codes: 0 passed, 1 checks failed, 2 bad usage or input, 3 target not available.");
   command->callback([&action, options] { action = [options] { return run_scenarios(*options); }; });

@@ -177,6 +177,7 @@ int serve_device(Options options) {
   options.server.port = static_cast<std::uint16_t>(options.port >= 0 ? options.port : options.usbredir ? 4000 : 3240);
   options.server.session.pace = options.pace == "real" ? serve::Pace::real : serve::Pace::fast;
   options.server.session.grace = std::chrono::milliseconds(options.grace_ms);
+  options.server.session.gather = options.server.session.grace / 2;
   StatusLine line(!options.quiet);
   std::unique_ptr<serve::Server> server;
   const auto start = served.host->now();

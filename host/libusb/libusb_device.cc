@@ -94,6 +94,7 @@ void LibusbHost::release() {
 }
 
 tl::expected<void, std::string> LibusbHost::enumerate() {
+  if (lost_) return tl::unexpected(open_problem(attached_, LIBUSB_ERROR_NO_DEVICE));
   if (enumerated_) return reset_device();
   if (const auto read = read_descriptors(); !read) return read;
   int active = 0;
@@ -108,7 +109,7 @@ tl::expected<void, std::string> LibusbHost::enumerate() {
 }
 
 tl::expected<void, std::string> LibusbHost::reset_device() {
-  close_pipes();
+  if (!close_pipes()) return tl::unexpected(open_problem(attached_, LIBUSB_ERROR_NO_DEVICE));
   connected_ = false;
   configuration_value_ = 0;
   alternates_.fill(0);
@@ -128,12 +129,13 @@ tl::expected<void, std::string> LibusbHost::reset_device() {
 
 // --- configuration and alternate settings ---------------------------------------------------------------------------
 
-void LibusbHost::close_pipes() {
+/// False: the device is lost.
+bool LibusbHost::close_pipes() {
   for (Pipe& p : pipes_) {
-    cancel(p);
     p.open = false;
+    cancel(p);
   }
-  drain([](const Pipe&) { return true; });
+  return drain([](const Pipe&) { return true; });
 }
 
 tl::expected<void, Status> LibusbHost::open_setting(std::uint8_t interface, std::uint8_t alternate) {
@@ -155,7 +157,7 @@ tl::expected<void, Status> LibusbHost::open_setting(std::uint8_t interface, std:
 
 tl::expected<void, Status> LibusbHost::set_configuration(std::uint8_t value) {
   if (!connected_ || lost_) return tl::unexpected(Status::no_device);
-  close_pipes();
+  if (!close_pipes()) return tl::unexpected(Status::no_device);
   int active = 0;
   int code = libusb_get_configuration(handle_, &active);
   if (code != LIBUSB_SUCCESS) return tl::unexpected(call_status(code, errno));
@@ -188,12 +190,22 @@ tl::expected<void, Status> LibusbHost::set_interface(std::uint8_t interface, std
   if (configuration_value_ == 0) return tl::unexpected(Status::not_open);
   if (!usb::setting_endpoints(configuration_, interface, alternate, speed_))
     return tl::unexpected(Status::bad_argument);
-  const auto mine = [&](const Pipe& p) { return p.open && p.interface == interface; };
-  for (Pipe& p : pipes_)
-    if (mine(p)) cancel(p);
-  drain(mine);
+  const auto mine = [&](const Pipe& p) { return p.interface == interface; };
+  std::vector<Pipe*> old;
+  for (Pipe& p : pipes_) {
+    if (!mine(p) || !p.open) continue;
+    old.push_back(&p);
+    p.open = false;  // nothing new gets in while the old comes back
+    cancel(p);
+  }
+  if (!drain(mine)) return tl::unexpected(Status::no_device);
   const int code = libusb_set_interface_alt_setting(handle_, interface, alternate);
-  if (code != LIBUSB_SUCCESS) return tl::unexpected(call_status(code, errno));
+  if (code == LIBUSB_ERROR_NO_DEVICE) lost_ = true;
+  if (code != LIBUSB_SUCCESS) {
+    const Status status = call_status(code, errno);
+    for (Pipe* p : old) p->open = !lost_;
+    return tl::unexpected(status);
+  }
   const auto opened = open_setting(interface, alternate);
   endpoints_changed();
   return opened;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -29,8 +30,10 @@ std::string product_name(libusb_device_handle* handle, std::uint8_t string_index
   return length > 0 ? std::string(text.begin(), text.begin() + length) : std::string();
 }
 
-/// Empty for hubs. `ask`: open it for its name.
-std::optional<Attached> describe(libusb_device* device, bool ask) {
+bool nobody(const Attached&) { return false; }
+
+/// Empty for hubs. `ask`: open it for its name?
+std::optional<Attached> describe(libusb_device* device, const std::function<bool(const Attached&)>& ask) {
   libusb_device_descriptor descriptor{};
   if (libusb_get_device_descriptor(device, &descriptor) != LIBUSB_SUCCESS) return std::nullopt;
   if (descriptor.bDeviceClass == LIBUSB_CLASS_HUB) return std::nullopt;
@@ -43,7 +46,7 @@ std::optional<Attached> describe(libusb_device* device, bool ask) {
   if (speed == LIBUSB_SPEED_FULL) attached.speed = usb::Speed::full;
   if (speed == LIBUSB_SPEED_HIGH) attached.speed = usb::Speed::high;
   libusb_device_handle* handle = nullptr;
-  if (!ask) return attached;
+  if (!ask(attached)) return attached;
   const int opened = libusb_open(device, &handle);
   attached.permitted = opened != LIBUSB_ERROR_ACCESS;
   if (opened != LIBUSB_SUCCESS) return attached;
@@ -76,7 +79,7 @@ std::string not_started(int code) {
 
 }  // namespace
 
-tl::expected<std::vector<Attached>, std::string> list_attached() {
+tl::expected<std::vector<Attached>, std::string> list_attached(const std::function<bool(const Attached&)>& ask) {
   libusb_context* context = nullptr;
   if (const int code = libusb_init(&context); code != LIBUSB_SUCCESS) return tl::unexpected(not_started(code));
   const std::unique_ptr<libusb_context, void (*)(libusb_context*)> closing(context, libusb_exit);
@@ -84,7 +87,7 @@ tl::expected<std::vector<Attached>, std::string> list_attached() {
   if (list.count() < 0) return tl::unexpected(not_started(static_cast<int>(list.count())));
   std::vector<Attached> all;
   for (auto* device : list.devices())
-    if (auto attached = describe(device, true)) all.push_back(std::move(*attached));
+    if (auto attached = describe(device, ask)) all.push_back(std::move(*attached));
   std::sort(all.begin(), all.end(), [](const Attached& a, const Attached& b) {
     return std::tie(a.place.bus, a.place.ports) < std::tie(b.place.bus, b.place.ports);
   });
@@ -101,7 +104,7 @@ tl::expected<std::unique_ptr<LibusbHost>, std::string> LibusbHost::open(const Se
   std::vector<Attached> all;
   std::vector<libusb_device*> devices;
   for (auto* device : list.devices()) {
-    if (auto attached = describe(device, false)) {
+    if (auto attached = describe(device, nobody)) {
       all.push_back(std::move(*attached));
       devices.push_back(device);
     }
@@ -126,7 +129,29 @@ LibusbHost::LibusbHost(libusb_context* context, libusb_device_handle* handle, At
       options_(options),
       began_ns_(monotonic_ns()),
       frames_(options.first_frame),
-      speed_(*attached_.speed) {}
+      speed_(*attached_.speed) {
+  watch_for_removal();
+}
+
+namespace {
+
+/// Called from inside libusb_handle_events, on this thread.
+int LIBUSB_CALL removed(libusb_context*, libusb_device* device, libusb_hotplug_event, void* watched) {
+  const auto& [mine, lost] = *static_cast<std::pair<libusb_device*, bool*>*>(watched);
+  if (device == mine) *lost = true;
+  return 0;
+}
+
+}  // namespace
+
+/// Where libusb has no hot-plug support, only requests tell that the device is gone.
+void LibusbHost::watch_for_removal() {
+  watched_ = {libusb_get_device(handle_), &lost_};
+  if (libusb_has_capability(LIBUSB_CAP_HAS_HOTPLUG) == 0) return;
+  libusb_hotplug_register_callback(context_, LIBUSB_HOTPLUG_EVENT_DEVICE_LEFT, 0, LIBUSB_HOTPLUG_MATCH_ANY,
+                                   LIBUSB_HOTPLUG_MATCH_ANY, LIBUSB_HOTPLUG_MATCH_ANY, removed, &watched_,
+                                   &removal_watch_);
+}
 
 LibusbHost::~LibusbHost() {
   const auto in_flight = [this] {
@@ -135,15 +160,14 @@ LibusbHost::~LibusbHost() {
     });
   };
   for (Pipe& pipe : pipes_) cancel(pipe);
-  const BusTime deadline = now() + 2 * bus::second;
-  while (in_flight() && now() < deadline) handle_events(10 * bus::millisecond);
-  // What the kernel does not give back may still be written to: better leaked than freed.
-  for (Pipe& pipe : pipes_)
-    for (auto& flight : pipe.flights)
-      if (!flight->ended) (void)flight.release();
+  const BusTime deadline = now() + options_.give_back;
+  while (!given_up_ && in_flight() && now() < deadline) handle_events(10 * bus::millisecond);
+  if (removal_watch_ != 0) libusb_hotplug_deregister_callback(context_, removal_watch_);
   release();
+  // Once the device is closed neither kernel nor libusb touches a flight, given back or not.
   libusb_close(handle_);
   for (Pipe& pipe : pipes_) pipe.flights.clear();
+  abandoned_.clear();
   libusb_exit(context_);
 }
 
@@ -154,7 +178,11 @@ BusTime LibusbHost::now() const { return BusTime{} + bus::from_ns(monotonic_ns()
 void LibusbHost::handle_events(Duration most) {
   const std::int64_t us = std::clamp<std::int64_t>(most / bus::microsecond, 0, 1'000'000);
   timeval wait{us / 1'000'000, us % 1'000'000};
-  libusb_handle_events_timeout_completed(context_, &wait, nullptr);
+  const int code = libusb_handle_events_timeout_completed(context_, &wait, nullptr);
+  // It waits by itself, unless it can't.
+  constexpr std::int64_t breath_us = 1000;
+  if (code != LIBUSB_SUCCESS && code != LIBUSB_ERROR_INTERRUPTED)
+    std::this_thread::sleep_for(std::chrono::microseconds(std::min(us, breath_us)));
 }
 
 /// Clients are called from here and never from inside libusb, so that they may run the bus themselves.
@@ -166,19 +194,22 @@ bool LibusbHost::run_until(BusTime deadline, const std::function<bool()>& done) 
     if (done && done()) return true;
     const BusTime at = now();
     if (at >= deadline) return false;
-    const BusTime next = std::min(deadline, events_.next());
+    const BusTime next = std::min({deadline, events_.next(), at + longest_wait});
     // A microsecond more: libusb's clock is coarser than this one.
-    handle_events(std::clamp(next - at + bus::microsecond, Duration{}, longest_wait));
+    handle_events(std::max(next - at, Duration{}) + bus::microsecond);
   }
 }
 
 /// Per pipe in the order of submission, whatever order the kernel gave them back in.
 void LibusbHost::deliver() {
+  if (lost_ && connected_) disconnected();
+  if (now() >= give_up_at_) given_up_ = true;
   for (Pipe& pipe : pipes_) {
-    while (!pipe.flights.empty() && pipe.flights.front()->ended) {
-      const std::unique_ptr<Flight> flight = std::move(pipe.flights.front());
+    while (!pipe.flights.empty() && (pipe.flights.front()->ended || given_up_)) {
+      std::unique_ptr<Flight> flight = std::move(pipe.flights.front());
       pipe.flights.pop_front();
       flight->isoch != nullptr ? end_isochronous(pipe, *flight) : end_bulk(pipe, *flight);
+      if (!flight->ended) abandoned_.push_back(std::move(flight));
     }
   }
   if (lost_ && connected_) disconnected();
@@ -186,6 +217,7 @@ void LibusbHost::deliver() {
 
 void LibusbHost::disconnected() {
   connected_ = false;
+  give_up_at_ = now() + options_.give_back;
   for (Pipe& pipe : pipes_) {
     pipe.open = false;
     cancel(pipe);

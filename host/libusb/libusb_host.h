@@ -3,13 +3,20 @@
 // Bus time is the machine's monotonic clock; frame numbers are an estimate (frame_estimate.h). What only the wire
 // shows, no caller learns here: an entry's time is when the kernel gave its request back. libusb can't place a first
 // frame: a request with one is taken as "next available", behind those that are in flight on the pipe. docs/libusb.md.
+//
+// A device that is unplugged (libusb says so, a call fails with it, or the kernel answers so when a request failed)
+// ends all its requests with no_device, and everything afterwards answers that. No wait of this class is without a
+// bound but run_until() and a control transfer that its caller gave no timeout, and that one ends when the device is
+// unplugged.
 #pragma once
 
 #include <array>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tl/expected.hpp>
@@ -26,13 +33,17 @@ struct libusb_transfer;
 
 namespace isochio::libusb {
 
-/// All attached devices but hubs, ordered by place. The error says why libusb could not be started.
-tl::expected<std::vector<Attached>, std::string> list_attached();
+/// All attached devices but hubs, ordered by place. The error says why libusb could not be started. To learn `product`
+/// and `permitted` a device is opened for a moment; no device is touched for which `ask` says no.
+tl::expected<std::vector<Attached>, std::string> list_attached(const std::function<bool(const Attached&)>& ask =
+                                                                   [](const Attached&) { return true; });
 
 struct LibusbHostOptions {
   std::uint64_t first_frame = 1000;           ///< number of the frame at the start
   std::optional<std::uint8_t> test_requests;  ///< bRequest of REGISTERS, if the device has them: anchors frame numbers
   std::uint32_t pipe_depth = 1024;            ///< requests in flight on one pipe
+  /// What was cancelled, or of a device that is gone, comes back within this time; else the device is given up.
+  bus::Duration give_back = 5 * bus::second;
 };
 
 class LibusbHost final : public controller::Host {
@@ -89,7 +100,6 @@ class LibusbHost final : public controller::Host {
 
   static constexpr std::size_t index(usb::EndpointAddress e) { return e.number() + (e.is_in() ? 16U : 0U); }
   Pipe& pipe(usb::EndpointAddress e) { return pipes_[index(e)]; }
-  std::unique_ptr<Flight> make_flight(std::size_t packets);
   tl::expected<void, controller::Status> launch(Pipe& pipe, std::unique_ptr<Flight> flight);
   controller::Status check(const controller::IsochRequest& request);
   std::uint64_t next_frame(const Pipe& pipe) const;
@@ -98,8 +108,12 @@ class LibusbHost final : public controller::Host {
   void end_isochronous(Pipe& pipe, Flight& flight);
   void end_bulk(Pipe& pipe, Flight& flight);
   void cancel(Pipe& pipe);
-  void drain(const std::function<bool(const Pipe&)>& which);
+  bool drain(const std::function<bool(const Pipe&)>& which);
+  std::unique_ptr<Flight> wait_for(std::unique_ptr<Flight> flight, bus::BusTime deadline);
+  void ask_whether_lost();
+  void watch_for_removal();
   void disconnected();
+  void give_up();
 
   tl::expected<std::vector<std::uint8_t>, std::string> read_descriptor(std::uint8_t type, std::size_t length);
   tl::expected<void, std::string> read_descriptors();
@@ -107,7 +121,7 @@ class LibusbHost final : public controller::Host {
   tl::expected<void, std::string> claim();
   void release();
   tl::expected<void, controller::Status> open_setting(std::uint8_t interface, std::uint8_t alternate);
-  void close_pipes();
+  bool close_pipes();
   void endpoints_changed();
   void anchor_frames();
 
@@ -119,13 +133,19 @@ class LibusbHost final : public controller::Host {
   FrameEstimate frames_;
   controller::EventQueue events_;
   usb::Speed speed_ = usb::Speed::full;
-  bool connected_ = false, enumerated_ = false, lost_ = false;
+  bool connected_ = false, enumerated_ = false;
+  bool lost_ = false;  ///< unplugged or given up; connected_ follows in deliver()
+  bool given_up_ = false;
+  bus::BusTime give_up_at_ = controller::EventQueue::never;  ///< what is in flight then does not come back
+  std::pair<libusb_device*, bool*> watched_{};               ///< for the callback: this device, lost_
+  int removal_watch_ = 0;                                    ///< libusb's handle of the callback; 0 = none
   std::vector<std::uint8_t> device_, configuration_;
   std::uint8_t configuration_value_ = 0;
   std::array<std::uint8_t, 256> alternates_{};
   std::vector<std::uint8_t> claimed_, detached_;  ///< interfaces; detached: from a kernel driver
   std::vector<usb::EndpointConfig> endpoints_;
   std::array<Pipe, 32> pipes_;
+  std::vector<std::unique_ptr<Flight>> abandoned_;  ///< never given back; until the device is closed
   std::vector<controller::RequestObserver*> observers_;
   std::uint64_t isoch_id_ = 0, bulk_id_ = 0;
 };

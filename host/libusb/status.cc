@@ -30,10 +30,10 @@ Status transfer_status(int status) {
 
 Status packet_status(const PacketEnd& end) {
   const Status packet = transfer_status(end.packet_status);
-  if (packet != Status::ok) return packet;
   const Status whole = transfer_status(end.transfer_status);
   const bool untouched = end.moved == 0 && (whole == Status::aborted || whole == Status::no_device);
   if (untouched) return whole;
+  if (packet != Status::ok) return packet;
   return end.in && end.moved < end.asked ? Status::short_packet : Status::ok;
 }
 

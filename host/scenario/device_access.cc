@@ -6,8 +6,9 @@ namespace isochio::scenario {
 namespace {
 
 constexpr std::uint8_t vendor_in = 0xc0, vendor_out = 0x40;
-constexpr std::uint32_t timeout_ms = 1000;
-constexpr std::size_t log_piece = 4092;  // the most LOG gives at once, in whole entries
+constexpr std::uint32_t timeout_ms = 5000;  // what a device may take [9.2.6.4], and a busy machine behind libusb
+constexpr std::size_t log_piece = 4092;     // the most LOG gives at once, in whole entries
+constexpr int most_pieces = 4096;           // 16 MB; no device has such a log
 
 }  // namespace
 
@@ -51,12 +52,13 @@ tl::expected<std::vector<std::uint32_t>, std::string> DeviceAccess::read(std::ui
 }
 
 tl::expected<void, std::string> DeviceAccess::take_log(const std::function<void(std::span<const std::uint8_t>)>& take) {
-  for (;;) {
+  for (int piece = 0; piece < most_pieces; ++piece) {
     const auto bytes = request(true, static_cast<std::uint8_t>(request_ + 1), 0, std::vector<std::uint8_t>(log_piece));
     if (!bytes) return tl::unexpected(bytes.error());
     if (bytes->empty()) return {};
     take(*bytes);
   }
+  return tl::unexpected<std::string>("the device's log has no end; is it isochio's test device?");
 }
 
 }  // namespace isochio::scenario

@@ -30,8 +30,8 @@ namespace {
 /// Log and counters are looked at in two windows, at the start and at the end: the log holds a few thousand events, and
 /// reading it all the time would be traffic of its own.
 constexpr std::uint64_t log_window_frames = 40;
-/// Without any completion for this long, a run is stuck.
-constexpr bus::Duration stuck = 2000 * bus::frame;
+/// A stream without any completion for this long, beside the time of one request, is stuck. A real machine may be busy.
+constexpr bus::Duration stuck_time = 2 * bus::second, stuck_time_real = 10 * bus::second;
 constexpr bus::Duration slice = 8 * bus::frame;  // between two looks at progress and interruption
 
 using Clock = std::chrono::steady_clock;
@@ -106,7 +106,9 @@ class Run {
   void write_reports();
   void show_progress();
   bool interrupted() const { return options_.interrupted != nullptr && options_.interrupted->load(); }
-  std::uint64_t completions() const;
+  std::string stuck();
+  std::uint64_t frames_done() const;
+  std::string unplugged(const std::string& noticed) const;
   /// By time: the frame counter may jump.
   std::uint64_t elapsed_frames() const { return static_cast<std::uint64_t>((host_->now() - start_time_) / bus::frame); }
 
@@ -138,6 +140,11 @@ class Run {
   std::unique_ptr<DeviceAccess> access_;
   std::uint64_t start_frame_ = 0;
   bus::BusTime start_time_{};
+  struct LastSign {
+    std::uint64_t completions = 0, frame = 0;
+    bus::BusTime at;
+  };
+  std::vector<LastSign> last_signs_;  ///< of each stream
   enum class Log : std::uint8_t { first_window, between, last_window } log_ = Log::first_window;
   report::RunResult result_;
   Clock::time_point began_ = Clock::now();
@@ -240,8 +247,11 @@ RunOutcome Run::run() {
   if (done) done = read_log();
   if (done) done = read_counters();
   if (!done) result_.error = done.error();
+  const bool gone = !link_ && start_frame_ != 0 && !host_->connected();
+  if (gone) result_.error = unplugged(result_.error);
+  // What an unplugged device has not sent back is no finding.
   for (const auto& [endpoint, loop] : returns_)
-    loop->finish({0, -1, endpoint, {host_->frame_time(), host_->frame_time()}, host_->now()});
+    if (!gone) loop->finish({0, -1, endpoint, {host_->frame_time(), host_->frame_time()}, host_->now()});
   suite_.finish(host_->now());
   compare_payload();
   if (expectation_) result_.expectation = expectation_->finish(result_.error, suite_.reporter());
@@ -447,29 +457,43 @@ std::string Run::stream_error() const {
   return runtime_->hung();
 }
 
-std::uint64_t Run::completions() const {
-  std::uint64_t sum = 0;
-  for (const auto& stream : streams_) sum += stream->completions();
-  return sum;
+/// Which stream has had no completion for too long; empty if none.
+std::string Run::stuck() {
+  const LastSign now{0, host_->frame_number(), host_->now()};
+  last_signs_.resize(streams_.size(), now);
+  for (std::size_t i = 0; i < streams_.size(); ++i) {
+    auto& last = last_signs_[i];
+    const auto limit = (link_ ? stuck_time : stuck_time_real) + scenario_.streams[i].frames_per_request * bus::frame;
+    const bool quiet = !streams_[i]->waits_for_completion() || (life_ && life_->pending());
+    if (quiet || streams_[i]->completions() != last.completions) {
+      last = now;
+      last.completions = streams_[i]->completions();
+    } else if (now.at - last.at > limit) {
+      return fmt::format("stream {}: no request has completed since frame {}", scenario_.streams[i].name, last.frame);
+    }
+  }
+  return {};
+}
+
+std::uint64_t Run::frames_done() const {
+  std::uint64_t least = UINT64_MAX;
+  for (const auto& stream : streams_) least = std::min(least, stream->frames_done());
+  return streams_.empty() ? 0 : least;
+}
+
+std::string Run::unplugged(const std::string& noticed) const {
+  auto text = fmt::format("the device was unplugged after {} of {} frames", frames_done(), scenario_.frames);
+  return noticed.empty() ? text : text + "; noticed by: " + noticed;
 }
 
 tl::expected<void, std::string> Run::stream_until_done() {
   make_streams();
   start_streams();
-  std::uint64_t last_completions = 0;
-  bus::BusTime last_time = host_->now();
   while (!runtime_->run_until([this] { return streams_finished(); }, slice)) {
     show_progress();
     if (interrupted()) break;
     if (auto done = log_windows(); !done) return done;
-    const bool waits = std::any_of(streams_.begin(), streams_.end(),
-                                   [](const auto& stream) { return stream->waits_for_completion(); });
-    if (completions() != last_completions || !waits || (life_ && life_->pending())) {
-      last_completions = completions();
-      last_time = host_->now();
-    } else if (host_->now() - last_time > stuck) {
-      return tl::unexpected(fmt::format("no request has completed since {} ms", bus::to_ns(last_time) / 1'000'000));
-    }
+    if (auto why = stuck(); !why.empty()) return tl::unexpected(std::move(why));
   }
   const auto error = stream_error();
   if (life_) life_->stop();
@@ -565,9 +589,7 @@ void Run::compare_payload() {
 
 void Run::show_progress() {
   if (!options_.progress || streams_.empty()) return;
-  std::uint64_t least = UINT64_MAX;
-  for (const auto& stream : streams_) least = std::min(least, stream->frames_done());
-  options_.progress(std::min(1.0, static_cast<double>(least) / static_cast<double>(scenario_.frames)));
+  options_.progress(std::min(1.0, static_cast<double>(frames_done()) / static_cast<double>(scenario_.frames)));
 }
 
 /// --payload: the OUT stream of the loopback pair sends the file instead of what the scenario says.

@@ -1,15 +1,18 @@
 """isochio run --target libusb under an unmodified Linux kernel (Debian's, in QEMU), on devices that isochio serve serves to it.
 
-    libusb_test.py ISOCHIO WORK_FOLDER [unittest arguments]
+    libusb_test.py ISOCHIO EXAMPLE_DRIVERS WORK_FOLDER [unittest arguments]
 
 Two isochios meet: one is the device, outside; the other runs in the guest and sees it only through libusb, usbfs and vhci-hcd. What
 the inner one reports is held against what the outer one's checkers see on the simulated wire.
 """
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -18,22 +21,24 @@ sys.path.insert(0, os.path.join(HERE, "guest"))
 from guest import Guest  # noqa: E402
 from usbip_client import Served  # noqa: E402
 
-ISOCHIO, WORK = (os.path.abspath(sys.argv.pop(1)) for _ in range(2))
+ISOCHIO, DRIVERS, WORK = (os.path.abspath(sys.argv.pop(1)) for _ in range(3))
 NEEDED = ("qemu-system-x86_64", "cpio", "busybox", "usbip", "aplay", "modprobe", "apt-get")
-COMMAND = "ISOCHIO_DATA=/host/data LD_LIBRARY_PATH=/host/lib /host/isochio"
+ENVIRONMENT = "ISOCHIO_DATA=/host/data LD_LIBRARY_PATH=/host/lib"
+COMMAND = ENVIRONMENT + " /host/isochio"
 
 # A guest in software emulation on a busy machine needs more in flight than a real one: as the shipped scenarios, but deeper.
 DEEP = "depth = 32\nframes_per_request = 8\n"
 
 
 def fill_share(folder):
-    """The command, the libraries that it names, scenarios and devices."""
+    """The command, the example drivers, the libraries that they name, scenarios and devices."""
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(os.path.join(folder, "lib"))
-    shutil.copy(ISOCHIO, os.path.join(folder, "isochio"))
-    for line in subprocess.run(["ldd", ISOCHIO], capture_output=True, text=True, check=True).stdout.splitlines():
-        if "=> /" in line:
-            shutil.copy(line.split()[2], os.path.join(folder, "lib"))
+    for program, name in ((ISOCHIO, "isochio"), (DRIVERS, "example-drivers")):
+        shutil.copy(program, os.path.join(folder, name))
+        for line in subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout.splitlines():
+            if "=> /" in line:
+                shutil.copy(line.split()[2], os.path.join(folder, "lib"))
     shutil.copytree(os.path.join(ROOT, "rtl", "devices"), os.path.join(folder, "data", "devices"))
     shelf = os.path.join(folder, "data", "scenarios")
     os.makedirs(shelf)
@@ -64,7 +69,8 @@ def setUpModule():
 
 class Libusb(unittest.TestCase):
     def attach(self, device, speed):
-        self.server = Served(ISOCHIO, device, "--speed", speed)
+        # Bus time waits for a guest that a busy machine slows down: a queue that runs dry is a late packet, and reported as one.
+        self.server = Served(ISOCHIO, device, "--speed", speed, "--grace", "2000")
         self.server.__enter__()
         self.addCleanup(self.server.__exit__)
         status, output = guest.run(f"usbip --tcp-port {self.server.port} attach -r 10.0.2.2 -b 1-1")
@@ -156,17 +162,94 @@ class Libusb(unittest.TestCase):
         self.attach("test", "hs")
         guest.run("echo someone:x:1234:1234::/:/bin/sh >>/etc/passwd; echo someone:x:1234: >>/etc/group")
         guest.run("chmod 600 /dev/bus/usb/*/*; chmod -R a+rX /host")
-        environment, program = COMMAND.rsplit(" ", 1)
         status, output = guest.run(
-            f"{environment} start-stop-daemon -S -c someone -x {program} -- run hs-1x1024-in --target libusb", 30)
+            f"{ENVIRONMENT} start-stop-daemon -S -c someone -x /host/isochio -- run hs-1x1024-in --target libusb", 30)
         self.assertEqual(status, 3, output)
         self.assertIn("70-isochio.rules", output)
 
-    def test_a_device_that_is_unplugged_ends_the_run(self):
-        self.attach("test", "hs")
-        status, output = guest.run(f"(until readlink /sys/bus/usb/devices/1-1:1.0/driver | grep -q usbfs; do sleep 0.1; done; sleep 3; usbip detach -p 0) & {COMMAND} run hs-1x1024-in --frames 1000000 --target libusb; s=$?; wait; exit $s", 60)
+    def run_and(self, then, scenario="hs-1x1024-in", seconds=60):
+        """A run without end; a second after it has begun to stream, `then` happens: a command in the guest, or a function here."""
+        started = os.path.join(share, "started")
+        if os.path.exists(started):
+            os.remove(started)
+        waiting = "until readlink /sys/bus/usb/devices/1-1:1.0/driver | grep -q usbfs; do sleep 0.1; done; sleep 2; touch /host/started"
+        here = None
+        if callable(then):
+            def watch():
+                deadline = time.monotonic() + seconds
+                while not os.path.exists(started) and time.monotonic() < deadline:
+                    time.sleep(0.05)
+                then()
+            here = threading.Thread(target=watch)
+            here.start()
+        command = f"{COMMAND} run {scenario} --frames 1000000 --json /host/report.json --target libusb"
+        status, output = guest.run(
+            f"rm -f /host/report.json; {command} & run=$!; {waiting}; {'true' if here else then}; wait $run", seconds)
+        if here:
+            here.join()
         self.assertEqual(status, 1, output)
-        self.assertIn("error", output)
+        with open(os.path.join(share, "report.json")) as file:
+            report = json.load(file)
+        self.assertEqual(report["verdict"], "error", output)
+        return report, output
+
+    def assert_unplugged(self, report, output):
+        self.assertRegex(report["error"], r"the device was unplugged after \d+ of 1000000 frames")
+        # The cable is to blame, and nothing that was checked until then.
+        self.assertEqual(report["violations"], [], output)
+
+    def test_a_device_that_is_unplugged_ends_the_run(self):
+        for scenario, device, speed in (("hs-1x1024-in", "test", "hs"), ("loopback", "test", "hs"), ("fs-audio", "uac1-audio", "fs")):
+            with self.subTest(scenario=scenario):
+                self.attach(device, speed)
+                self.assert_unplugged(*self.run_and("usbip detach -p 0", scenario))
+                self.server.stop()
+
+    def test_a_server_that_dies_is_an_unplugged_device(self):
+        self.attach("test", "hs")
+        self.assert_unplugged(*self.run_and(lambda: self.server.process.kill()))
+
+    def test_ctrl_c_gives_everything_back(self):
+        self.attach("uac1-audio", "fs")
+        report, output = self.run_and("kill -INT $run", "fs-audio")
+        self.assertIn("interrupted", report["error"])
+        self.assertEqual(report["violations"], [], output)
+        self.assertIn("snd-usb-audio", guest.run("readlink /sys/bus/usb/devices/1-1:1.1/driver")[1])
+        self.stop()
+
+    def test_a_run_waits_until_the_device_is_plugged_in(self):
+        guest.run(f"({COMMAND} run hs-1x1024-in --target libusb --wait 60 >/tmp/waited 2>&1; echo status $? >>/tmp/waited) &")
+        guest.run(f"({COMMAND} devices --watch >/tmp/watched 2>&1 & echo $! >/tmp/watch.pid)")
+        guest.run("for i in $(seq 300); do grep -q watching /tmp/watched && break; sleep 0.1; done; sleep 1", 40)
+        self.assertNotIn("status", guest.run("cat /tmp/waited")[1])
+        self.attach("test", "hs")
+        status, output = guest.run("for i in $(seq 400); do grep -q status /tmp/waited && break; sleep 0.1; done; cat /tmp/waited", 60)
+        self.assertIn("status 0", output)
+        self.stop()
+        output = guest.run("for i in $(seq 100); do grep -q ^- /tmp/watched && break; sleep 0.1; done; kill -INT $(cat /tmp/watch.pid); sleep 0.5; cat /tmp/watched")[1]
+        lines = [line.split() for line in output.splitlines() if line[:2] in ("+ ", "- ")]
+        self.assertEqual([line[:3] for line in lines], [["+", "1-1", "1209:0001"], ["-", "1-1", "1209:0001"]], output)
+
+    def test_a_device_that_never_comes_is_a_target_that_is_not_available(self):
+        status, output = self.isochio("run hs-1x1024-in --target libusb --wait 2")
+        self.assertEqual(status, 3, output)
+        self.assertIn("waited 2 s", output)
+
+    def test_driverkit_drivers_run_over_libusb(self):
+        """The capture and the playback driver of host/driverkit/examples, unchanged, on the device that another isochio simulates."""
+        self.attach("test", "hs")
+        status, output = guest.run(f"{ENVIRONMENT} /host/example-drivers --libusb /host/data/devices/test.toml 2000", 60)
+        self.assertEqual(status, 0, output)
+        told = {name: int(value) for line in output.splitlines() for value, name in re.findall(r"(\d+) (\w+)", line) if "Capture" in line}
+        self.assertGreater(told["entries"], 100)
+        self.assertEqual(told["bytes"], 3072 * told["entries"])
+        self.assertEqual((told["failed"], told["packets"], told["out"]), (0, 3 * told["entries"], 0))
+        played = next(line for line in output.splitlines() if line.startswith("PlaybackDriver"))
+        played = {name: int(value) for value, name in re.findall(r"(\d+) (\w+)", played)}
+        self.assertGreater(played["feedbacks"], 10)
+        # 44.1 samples a frame of eight entries, as the device's feedback says.
+        self.assertAlmostEqual(played["samples"] / played["entries"] * 8, 44.1, delta=0.05)
+        self.stop()
 
 
 if __name__ == "__main__":

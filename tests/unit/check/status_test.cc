@@ -66,6 +66,16 @@ TEST_CASE("OUT entries count what was sent") {
   CHECK(judge(e, 20, twenty, Status::no_response, 20, Status::no_response) == "status");
 }
 
+TEST_CASE("an abort between the transactions of one interval leaves what has moved, and no more") {
+  const auto first = [](CheckFixture& f) { f.in(Pid::data2, Bytes(1024, 1)); };
+  const auto e = iso(0x81, 1024, 3);
+  CHECK(judge(e, 3072, first, Status::aborted, 1024, Status::aborted) == "");
+  CHECK(judge(e, 3072, first, Status::aborted, 0, Status::aborted) == "");
+  CHECK(judge(e, 3072, first, Status::aborted, 2048, Status::aborted) == "status count");
+  CHECK(judge(e, 3072, first, Status::missed, 0, Status::missed) == "status");
+  CHECK(judge(e, 1024, first, Status::aborted, 1024, Status::aborted) == "status count");
+}
+
 TEST_CASE("high-bandwidth IN counts down to DATA0") {
   const auto e = iso(0x81, 1024, 3);
   const auto with = [&](std::vector<Pid> pids, Status status, std::uint32_t count) {

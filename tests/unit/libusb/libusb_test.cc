@@ -43,6 +43,8 @@ TEST_CASE("an isochronous packet's status takes in what became of its transfer")
   CHECK(packet_status({good, LIBUSB_TRANSFER_OVERFLOW, 100, 100, true}) == Status::overrun);
   CHECK(packet_status({cancelled, good, 100, 100, true}) == Status::ok);  // it came before the cancel
   CHECK(packet_status({cancelled, good, 100, 0, true}) == Status::aborted);
+  CHECK(packet_status({cancelled, LIBUSB_TRANSFER_ERROR, 100, 0, true}) == Status::aborted);  // Linux's -EXDEV
+  CHECK(packet_status({cancelled, LIBUSB_TRANSFER_ERROR, 100, 50, true}) == Status::no_response);
   CHECK(packet_status({LIBUSB_TRANSFER_NO_DEVICE, good, 100, 0, false}) == Status::no_device);
 }
 
