@@ -11,6 +11,7 @@
 #include "libusb/libusb_host.h"
 #include "libusb/watch.h"
 #include "scenario/catalogue.h"
+#include "scenario/real_host.h"
 #include "scenario/scenario.h"
 
 namespace isochio::cli {
@@ -30,6 +31,7 @@ std::vector<Runnable> runnable(int& code) {
       code = complain(loaded.error().to_string());
       continue;
     }
+    if (!scenario::simulation_only(*loaded).empty()) continue;
     const auto found = scenario::find(scenario::Shelf::devices, loaded->device, file.parent_path());
     const auto device = found ? description::load(*found) : tl::unexpected(found.error());
     if (!device) {

@@ -121,7 +121,7 @@ void LibusbHost::end_isochronous(Pipe& p, Flight& flight) {
   if (failed || transfer.status != LIBUSB_TRANSFER_COMPLETED) ask_whether_lost();
   if (lost_ && connected_) disconnected();
   Status overall = Status::ok;
-  bool any_lost = false;
+  bool any_lost = false, any_aborted = false;
   std::size_t offset = 0;
   for (std::size_t i = 0; i < request.entries.size(); ++i) {
     IsochEntry& entry = request.entries[i];
@@ -136,6 +136,7 @@ void LibusbHost::end_isochronous(Pipe& p, Flight& flight) {
       if (lost_ && (!good || (entry.complete == 0 && entry.request != 0))) entry.status = Status::no_device;
     }
     any_lost |= entry.status == Status::no_device;
+    any_aborted |= entry.status == Status::aborted;
     if (in)
       std::copy_n(flight.buffer.begin() + static_cast<std::ptrdiff_t>(offset), entry.complete,
                   request.data.begin() + static_cast<std::ptrdiff_t>(offset));
@@ -146,7 +147,7 @@ void LibusbHost::end_isochronous(Pipe& p, Flight& flight) {
   }
   if (any_lost) {
     overall = Status::no_device;
-  } else if (flight.cancelled && transfer.status == LIBUSB_TRANSFER_CANCELLED) {
+  } else if (any_aborted) {  // not if the cancel came after the last packet
     overall = Status::aborted;
   }
   if (flight.cancelled) --p.aborting;

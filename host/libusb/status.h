@@ -18,8 +18,8 @@ struct PacketEnd {
   std::uint32_t asked = 0, moved = 0;
   bool in = true;
 };
-/// A packet that a cancelled or disconnected transfer never came to is marked "completed, 0 bytes" or "error" by libusb:
-/// it is aborted or no_device here. An error of the bus is no_response.
+/// A packet that a cancelled or disconnected transfer never came to is marked "completed, 0 bytes" or "error" by
+/// libusb: it is aborted or no_device here. An error of the bus is no_response.
 controller::Status packet_status(const PacketEnd& end);
 
 /// What a libusb call answered (enum libusb_error, negative) and the errno it left behind.

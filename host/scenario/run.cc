@@ -22,6 +22,7 @@
 #include "scenario/isoch_stream.h"
 #include "scenario/life.h"
 #include "scenario/plan.h"
+#include "scenario/real_host.h"
 #include "scenario/register_names.h"
 
 namespace isochio::scenario {
@@ -635,6 +636,8 @@ tl::expected<RunOutcome, RunError> run(const Scenario& original, const RunOption
   if (!file) return failed(file.error());
   auto device = description::load(*file);
   if (!device) return failed(device.error());
+  if (const auto why = simulation_only(scenario); options.make_host && !why.empty())
+    return failed(InputError{scenario.file.string(), 0, "", "is for --target sim only: " + why});
   auto plan = make_plan(scenario, std::move(*device));
   if (!plan) return failed(plan.error());
   if (!options.payload.empty()) {

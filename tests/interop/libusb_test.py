@@ -70,7 +70,7 @@ def setUpModule():
 class Libusb(unittest.TestCase):
     def attach(self, device, speed):
         # Bus time waits for a guest that a busy machine slows down: a queue that runs dry is a late packet, and reported as one.
-        self.server = Served(ISOCHIO, device, "--speed", speed, "--grace", "2000")
+        self.server = Served(ISOCHIO, device, "--speed", speed, "--grace", "500")
         self.server.__enter__()
         self.addCleanup(self.server.__exit__)
         status, output = guest.run(f"usbip --tcp-port {self.server.port} attach -r 10.0.2.2 -b 1-1")

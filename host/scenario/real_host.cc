@@ -1,0 +1,13 @@
+// isochio: see real_host.h.
+#include "scenario/real_host.h"
+
+namespace isochio::scenario {
+
+std::string simulation_only(const Scenario& scenario) {
+  if (scenario.expect)
+    return "it says which entries and violations are expected of the modelled controller, frame by frame, and a real "
+           "one places its frames where it likes";
+  return {};
+}
+
+}  // namespace isochio::scenario
