@@ -4,8 +4,7 @@
 namespace isochio::scenario {
 
 std::string simulation_only(const Scenario& scenario) {
-  if (!scenario.events.empty())
-    return "what happens at points of bus time ([[event]]) is done by the simulation";
+  if (!scenario.events.empty()) return "what happens at points of bus time ([[event]]) is done by the simulation";
   if (scenario.expect)
     return "it says which entries and violations are expected of the modelled controller, frame by frame, and a real "
            "one places its frames where it likes";
