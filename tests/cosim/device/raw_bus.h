@@ -3,6 +3,7 @@
 // sent before the first token of each (micro)frame.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -17,8 +18,9 @@ namespace isochio::test {
 
 struct RawBusOptions {
   const char* device = "test";
-  bool fs_only = false;          ///< the device's pin
-  bool full_speed_host = false;  ///< answers no chirp
+  bool fs_only = false;                                   ///< the device's pin
+  bool full_speed_host = false;                           ///< answers no chirp
+  std::function<void(description::Description&)> edit{};  ///< changes the description before it is compiled
 };
 
 class RawBus {
@@ -31,7 +33,7 @@ class RawBus {
 
   explicit RawBus(const RawBusOptions& options)
       : high_(!options.fs_only && !options.full_speed_host),
-        image_(compile(options.device)),
+        image_(compile(options)),
         link_(verilated::make_simulated_device({
             .image = image_,
             .fs_only = options.fs_only,
@@ -227,9 +229,10 @@ class RawBus {
     }
     return true;
   }
-  static description::Bytes compile(const char* device) {
-    const auto loaded = description::load(std::string(ISOCHIO_SOURCE_DIR "/rtl/devices/") + device + ".toml");
+  static description::Bytes compile(const RawBusOptions& options) {
+    auto loaded = description::load(std::string(ISOCHIO_SOURCE_DIR "/rtl/devices/") + options.device + ".toml");
     if (!loaded) throw std::runtime_error(loaded.error().to_string());
+    if (options.edit) options.edit(*loaded);
     const auto image = description::compile_image(*loaded);
     if (!image) throw std::runtime_error(image.error().to_string());
     return *image;
