@@ -11,13 +11,15 @@ namespace usb = isochio::usb;
 namespace {
 
 constexpr std::uint16_t in_bit = 0x80;
+constexpr unsigned engines = 6;
 
-/// The test device with its bulk pair at one number and its isochronous pair at another.
+/// The test device with its bulk pair at one number and its isochronous pair at another, on every engine in turn.
 RawBusOptions at_numbers(unsigned bulk, unsigned isochronous) {
   return {.edit = [=](isochio::description::Description& description) {
     for (auto& setting : description.settings) {
       for (auto& endpoint : setting.endpoints) {
         const unsigned number = endpoint.type == usb::TransferType::bulk ? bulk : isochronous;
+        endpoint.engine = static_cast<std::uint8_t>((bulk + (number == bulk ? 0 : 3)) % engines);
         endpoint.address = {static_cast<std::uint8_t>((endpoint.address.is_in() ? in_bit : 0U) | number)};
       }
     }
@@ -89,7 +91,7 @@ void check_bulk(RawBus& f, std::uint8_t number) {
 
 }  // namespace
 
-TEST_CASE("every endpoint number works alike: presence, toggle, halt and type of each are its own") {
+TEST_CASE("every endpoint number and engine works alike: presence, toggle, halt and type of each are its own") {
   for (std::uint8_t bulk = 1; bulk < 16; ++bulk) {
     const auto isochronous = static_cast<std::uint8_t>(bulk % 15 + 1);
     CAPTURE(int(bulk));
