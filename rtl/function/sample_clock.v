@@ -225,7 +225,7 @@ module sample_clock (
         trim_step = {{5{ppm_i[11]}}, ppm_i};
         trim_step = (trim_step <<< 1) + trim_step;
         if (!high_speed_i) trim_step = trim_step <<< 3;
-        trim = trim + trim_step;
+        trim = needed_i ? trim + trim_step : 17'sd0;
         since_q <= stamp_i;
       end
       if (rst_i) begin
