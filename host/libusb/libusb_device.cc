@@ -96,12 +96,12 @@ void LibusbHost::release() {
 tl::expected<void, std::string> LibusbHost::enumerate() {
   if (lost_) return tl::unexpected(open_problem(attached_, LIBUSB_ERROR_NO_DEVICE));
   if (enumerated_) return reset_device();
-  if (const auto read = read_descriptors(); !read) return read;
+  if (auto read = read_descriptors(); !read) return read;
   int active = 0;
   if (const int code = libusb_get_configuration(handle_, &active); code != LIBUSB_SUCCESS)
     return tl::unexpected(open_problem(attached_, code));
   if (active != 0) {
-    if (const auto claimed = claim(); !claimed) return claimed;
+    if (auto claimed = claim(); !claimed) return claimed;
   }
   enumerated_ = connected_ = true;
   endpoints_changed();
@@ -122,7 +122,7 @@ tl::expected<void, std::string> LibusbHost::reset_device() {
   }
   if (code != LIBUSB_SUCCESS)
     return tl::unexpected(fmt::format("resetting the device failed: {} ({})", libusb_error_name(code), code));
-  if (const auto read = read_descriptors(); !read) return read;
+  if (auto read = read_descriptors(); !read) return read;
   connected_ = true;
   return {};
 }

@@ -75,24 +75,24 @@ tl::expected<std::size_t, std::string> choose(std::span<const Attached> attached
         fmt::format("no {} is attached; isochio devices shows what is attached", wanted_text(wanted)));
   if (found.size() == 1) return found.front();
   std::vector<std::string> places;
+  places.reserve(found.size());
   for (const auto i : found) places.push_back(to_string(attached[i].place));
   return tl::unexpected(fmt::format("{} devices match {}, at {}; say which one with --bus-port", found.size(),
                                     wanted_text(wanted), fmt::join(places, ", ")));
 }
 
 std::string open_problem(const Attached& device, int code) {
-  const auto what = fmt::format("{} can't be opened: {}", name(device), code_text(code));
+  auto what = fmt::format("{} can't be opened: {}", name(device), code_text(code));
   if (code == LIBUSB_ERROR_ACCESS)
     return what +
            "; you have no permission for it. Add the udev rule: copy 70-isochio.rules (share/isochio, or host/libusb "
-           "in "
-           "the source) to /etc/udev/rules.d, run 'udevadm control --reload', and plug the device in again";
+           "in the source) to /etc/udev/rules.d, run 'udevadm control --reload', and plug the device in again";
   if (code == LIBUSB_ERROR_NO_DEVICE) return what + "; it has been unplugged";
   return what;
 }
 
 std::string claim_problem(const Attached& device, unsigned interface, int code) {
-  const auto what = fmt::format("interface {} of {} can't be claimed: {}", interface, name(device), code_text(code));
+  auto what = fmt::format("interface {} of {} can't be claimed: {}", interface, name(device), code_text(code));
   if (code == LIBUSB_ERROR_BUSY) return what + "; another program has it, end that program first";
   if (code == LIBUSB_ERROR_NO_DEVICE) return what + "; the device has been unplugged";
   return what;
