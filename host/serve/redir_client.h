@@ -21,6 +21,23 @@
 
 namespace isochio::serve {
 
+struct RedirStream {  ///< isochronous
+  unsigned urbs = 2, packets = 1;
+  std::uint32_t capacity = 0;  ///< bytes of a packet
+  std::uint64_t sent = 0;      ///< IN: packets given to the client
+  std::deque<Bytes> waiting;   ///< OUT: packets not submitted yet
+  std::size_t in_flight = 0;   ///< packets
+  bool running = false;        ///< OUT: enough had come to begin
+  Session::WallTime last{};    ///< OUT: when the client sent the last one
+  bool in = false;
+  usb::EndpointAddress endpoint{};
+};
+
+struct RedirPolled {  ///< interrupt IN
+  std::uint64_t sent = 0;
+  std::uint32_t capacity = 0;
+};
+
 class RedirClient final : public Conversation, private UrbClient {
  public:
   /// The desk outlives the client.
@@ -52,21 +69,8 @@ class RedirClient final : public Conversation, private UrbClient {
     usb_redir_bulk_packet_header bulk{};
     std::uint8_t interface = 0, value = 0;  ///< value: of a configuration or alternate setting that is set
   };
-  struct Stream {  ///< isochronous
-    unsigned urbs = 2, packets = 1;
-    std::uint32_t capacity = 0;  ///< bytes of a packet
-    std::uint64_t sent = 0;      ///< IN: packets given to the client
-    std::deque<Bytes> waiting;   ///< OUT: packets not submitted yet
-    std::size_t in_flight = 0;   ///< packets
-    bool running = false;        ///< OUT: enough had come to begin
-    Session::WallTime last{};    ///< OUT: when the client sent the last one
-    bool in = false;
-    usb::EndpointAddress endpoint{};
-  };
-  struct Polled {  ///< interrupt IN
-    std::uint64_t sent = 0;
-    std::uint32_t capacity = 0;
-  };
+  using Stream = RedirStream;
+  using Polled = RedirPolled;
 
   void feed(ByteView message);
   void flush();

@@ -97,6 +97,11 @@ bool Session::take_back(std::uint64_t id) {
   }
   Flight& waiting = *flight;
   taken_back_.push_back(std::move(flight));
+  if (!waiting.urb.packets.empty()) {
+    end_interval(waiting.urb.endpoint);
+    const auto same = [&](const auto& one) { return one.get() == &waiting; };
+    if (std::ranges::none_of(taken_back_, same)) return true;  // it has ended meanwhile
+  }
   if (waiting.urb.endpoint.number() == 0) {
     host_.abort_request(waiting.control);
   } else if (waiting.urb.packets.empty()) {
@@ -106,6 +111,15 @@ bool Session::take_back(std::uint64_t id) {
     host_.abort_request(waiting.isoch);
   }
   return true;
+}
+
+/// What is taken back may not have moved part of a service interval.
+void Session::end_interval(EndpointAddress endpoint) {
+  const auto* config = find(endpoint);
+  if (config == nullptr || config->transactions == 1 || between_ == host_.now()) return;
+  const auto running = host_.frame_time();
+  host_.run_until(host_.now() + bus::millisecond, [&] { return host_.frame_time() != running; });
+  between_ = host_.now();
 }
 
 void Session::take_back_all(EndpointAddress endpoint) {

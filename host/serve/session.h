@@ -101,6 +101,7 @@ class Session {
   void start_control(Flight& flight);
   std::optional<std::int32_t> control_of_host(const controller::ControlSetup& setup);
   void end_control(Flight& flight, std::int32_t status, std::size_t moved);
+  void end_interval(usb::EndpointAddress endpoint);
   void give_back(Flight& flight, std::int32_t status, std::size_t actual = 0);
   void forget(Flight& flight);
   struct Hold {
@@ -124,6 +125,7 @@ class Session {
   bool control_busy_ = false;                        ///< one is at the host
   bool news_ = false;                                ///< an URB has ended since advance() began
   std::array<Stream, 32> streams_{};
+  std::optional<bus::BusTime> between_;  ///< at this moment no service interval was under way
   std::optional<WallTime> held_since_;
   std::optional<std::pair<WallTime, bus::BusTime>> anchor_;  ///< Pace::real: moments that belong together
 };

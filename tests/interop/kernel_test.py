@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.join(HERE, "guest"))
 sys.path.append(os.path.join(HERE, "..", "..", "script", "lib"))
 import demo_linux  # noqa: E402
 import sound  # noqa: E402
+import redir_cases  # noqa: E402
 from guest import Guest  # noqa: E402
 from usbip_client import Client, Served  # noqa: E402
 
@@ -39,12 +40,14 @@ def setUpModule():
     share = os.path.join(WORK, "share")
     os.makedirs(share, exist_ok=True)
     shutil.copy(USBTEST, os.path.join(share, "usbtest_ioctl"))
+    shutil.copy(os.path.join(os.path.dirname(USBTEST), "isochio_usbfs_stream"), os.path.join(share, "usbfs_stream"))
     made = subprocess.run(["bash", os.path.join(HERE, "guest", "make_guest.sh"), WORK], capture_output=True, text=True)
     if made.returncode != 0:
         raise RuntimeError("the guest was not made: " + made.stdout + made.stderr)
-    guest = Guest(WORK, share=share)
+    guest = Guest(WORK, share=share, extra=redir_cases.qemu_arguments())
     guest.__enter__()
     unittest.addModuleCleanup(guest.__exit__, None, None, None)
+    redir_cases.guest, redir_cases.ISOCHIO = guest, ISOCHIO
     for module in ("vhci-hcd", "snd-usb-audio"):
         status, output = guest.run(f"modprobe {module}")
         assert status == 0, output
@@ -351,6 +354,18 @@ class ClockSource(Audio):
         self.assertEqual(text.count("Sync Endpoint: 0x81 (1 IN)"), 2, text)
         self.assert_quiet_log()
         self.stop()
+
+
+class RedirXhci(redir_cases.RedirXhci):
+    pass  # here, so that they run in this module's guest
+
+
+class RedirEhci(redir_cases.RedirEhci):
+    pass
+
+
+class RedirUhci(redir_cases.RedirUhci):
+    pass
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@ import subprocess
 
 
 class Served:
-    """`isochio serve` as a process on a free port; use with `with`."""
+    """`isochio serve` as a process, on a free port unless told; use with `with`."""
 
-    def __init__(self, command, *arguments):
-        self.line = [command, "serve", *arguments, "--port", "0"]
+    def __init__(self, command, *arguments, port=0):
+        self.line = [command, "serve", *arguments, "--port", str(port)]
 
     def __enter__(self):
         self.process = subprocess.Popen(self.line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
