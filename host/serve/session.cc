@@ -71,7 +71,9 @@ Session::~Session() {
   }
   urbs_.clear();
   control_.clear();
-  for (const auto& endpoint : host_.endpoints()) host_.abort(endpoint.address);
+  const std::vector<usb::EndpointConfig> endpoints(host_.endpoints().begin(), host_.endpoints().end());
+  for (const auto& endpoint : endpoints) end_interval(endpoint.address);
+  for (const auto& endpoint : endpoints) host_.abort(endpoint.address);
   host_.run_until(host_.now() + bus::second, [this] { return taken_back_.empty(); });
 }
 

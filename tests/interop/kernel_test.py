@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.join(HERE, "guest"))
 sys.path.append(os.path.join(HERE, "..", "..", "script", "lib"))
 import demo_linux  # noqa: E402
 import sound  # noqa: E402
+import pages  # noqa: E402
 import redir_cases  # noqa: E402
 from guest import Guest  # noqa: E402
 from usbip_client import Client, Served  # noqa: E402
@@ -47,7 +48,8 @@ def setUpModule():
     guest = Guest(WORK, share=share, extra=redir_cases.qemu_arguments())
     guest.__enter__()
     unittest.addModuleCleanup(guest.__exit__, None, None, None)
-    redir_cases.guest, redir_cases.ISOCHIO = guest, ISOCHIO
+    for cases in (redir_cases, pages):
+        cases.guest, cases.ISOCHIO = guest, ISOCHIO
     for module in ("vhci-hcd", "snd-usb-audio"):
         status, output = guest.run(f"modprobe {module}")
         assert status == 0, output
@@ -358,6 +360,10 @@ class ClockSource(Audio):
 
 class RedirXhci(redir_cases.RedirXhci):
     pass  # here, so that they run in this module's guest
+
+
+class Pages(pages.Commands):
+    pass
 
 
 class RedirEhci(redir_cases.RedirEhci):

@@ -101,7 +101,7 @@ int main(int argc, char** argv) {
     if (ioctl(fd, USBDEVFS_SUBMITURB, urb) < 0) return fail("submit again");
     ++sent;
   }
-  if (!in) sleep(2);  // stopping a stream throws away what is in its buffers
+  if (!in) sleep(4);  // stopping a stream throws away what is in its buffers
   setting.altsetting = 0;
   ioctl(fd, USBDEVFS_SETINTERFACE, &setting);
   std::printf("%d whole, %d empty, %d missed, %d bad\n", counts.whole, counts.empty, counts.missed, counts.bad);
