@@ -175,7 +175,7 @@ tl::expected<std::size_t, std::string> RedirClient::take(ByteView bytes) {
   std::size_t used = 0;
   while (!closing_ && listening()) {
     const auto size = redir_message(bytes.subspan(used), state_, limits_);
-    if (!size) return size;
+    if (!size) return tl::unexpected(size.error());
     if (*size == 0) break;
     feed(bytes.subspan(used, *size));
     used += *size;

@@ -226,7 +226,7 @@ void Server::detach() {
 tl::expected<std::unique_ptr<Session>, std::string> Server::attach(UrbClient& client) {
   if (owner_ != nullptr) return tl::unexpected(owner_->peer + " has the device");
   auto session = Session::begin(host_, client, options_.session);
-  if (!session) return session;
+  if (!session) return tl::unexpected(session.error());
   owner_ = speaking_;
   say("attached");
   return session;

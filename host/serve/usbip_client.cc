@@ -16,7 +16,7 @@ tl::expected<std::size_t, std::string> UsbipClient::take(ByteView bytes) {
   while (!closing_) {
     const auto rest = bytes.subspan(used);
     const Step step = session_ ? take_command(rest) : take_operation(rest);
-    if (!step) return step;
+    if (!step) return tl::unexpected(step.error());
     if (*step == 0) break;
     used += *step;
   }
