@@ -23,6 +23,11 @@ Status promised(Outcome outcome) {
   }
 }
 
+/// How many transactions the first data PID of an IN service promises [5.9.2].
+unsigned promised_transactions(std::uint8_t data_pid) {
+  return data_pid == pid::data2 ? 3 : data_pid == pid::data1 ? 2 : 1;
+}
+
 bool not_sent(Status status) {
   return status == Status::missed || status == Status::aborted || status == Status::no_device;
 }
@@ -73,6 +78,11 @@ void StatusCheck::in_entry(const controller::IsochEntry& e, const Service& s, co
   const bool high_bandwidth = speed == usb::Speed::high;
   if (s.outcome != Outcome::ok) {
     want = promised(s.outcome);
+  } else if (n > 0 && s.data_pids[0] == 0) {
+    want = Status::pid_error;  // a handshake where data are due
+  } else if (high_bandwidth && config != nullptr && n > 0 &&
+             promised_transactions(s.data_pids[0]) > config->transactions) {
+    want = Status::sequence_error;  // more is promised than the endpoint may send
   } else if (s.bytes > e.request || too_large) {
     want = Status::overrun;
   } else if (high_bandwidth && !high_bandwidth_in_good(std::span(s.data_pids).first(n), s.bytes < e.request)) {

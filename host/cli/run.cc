@@ -1,4 +1,5 @@
 // isochio run: runs scenarios and says what was found.
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -8,10 +9,12 @@
 #include <optional>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "cli/command.h"
+#include "cli/compare_profiles.h"
 #include "cli/progress.h"
+#include "cli/tasks.h"
+#include "controller/profile.h"
 #include "libusb/libusb_host.h"
 #include "libusb/watch.h"
 #include "report/report.h"
@@ -30,6 +33,8 @@ struct Options {
   bool all = false, no_skip = false;
   std::optional<std::uint64_t> seed, frames;
   std::optional<unsigned> wait;  // seconds
+  unsigned jobs = 1;
+  std::string profile;
   std::string target = "sim", speed, json, html, junit, wave, capture, payload, received, device, bus_port;
 };
 
@@ -79,10 +84,12 @@ std::string output(const std::string& option, const std::string& scenario, const
   return (fs::path(option) / (scenario + extension)).string();
 }
 
-std::string repeat_command(const Options& options, const std::string& name, std::uint64_t seed) {
+std::string repeat_command(const Options& options, const std::string& name, const std::string& profile,
+                           std::uint64_t seed) {
   auto text = fmt::format("isochio run {} --seed {}", name, seed);
   if (!options.speed.empty()) text += " --speed " + options.speed;
   if (options.frames) text += fmt::format(" --frames {}", *options.frames);
+  if (!profile.empty()) text += " --profile " + profile;
   if (options.target != "sim") text += " --target " + options.target;
   if (!options.device.empty()) text += " --device " + options.device;
   if (!options.bus_port.empty()) text += " --bus-port " + options.bus_port;
@@ -91,10 +98,11 @@ std::string repeat_command(const Options& options, const std::string& name, std:
 }
 
 /// What the command line says goes before what the file says.
-tl::expected<scenario::Scenario, InputError> load(const Options& options, const std::string& name) {
+tl::expected<scenario::Scenario, InputError> load(const Options& options, const std::string& name,
+                                                  const std::string& profile) {
   const auto file = scenario::find(scenario::Shelf::scenarios, name);
   if (!file) return tl::unexpected(file.error());
-  auto loaded = scenario::load_scenario(*file);
+  auto loaded = scenario::load_scenario(*file, profile);
   if (!loaded) return loaded;
   if (options.seed) loaded->seed = *options.seed;
   if (options.frames) loaded->frames = *options.frames;
@@ -135,70 +143,172 @@ class StandardOutput {
   std::string folder_;
 };
 
-int run_scenarios(Options options) {
-  if (options.all) {
-    if (!options.scenarios.empty()) return complain("give scenarios or --all, not both");
-    for (const auto& file : scenario::list(scenario::Shelf::scenarios)) options.scenarios.push_back(file.string());
+/// One run of a scenario; `trouble` says why there is no result.
+Finished run_one(const Options& options, const Task& task, bool several, const std::string& json,
+                 const std::function<void(double)>& progress) {
+  Finished finished;
+  const auto failed = [&](int code, const std::string& message) {
+    finished.trouble = code;
+    finished.message = message;
+    return finished;
+  };
+  const auto loaded = load(options, task.scenario, task.profile);
+  if (!loaded) return failed(bad_input, loaded.error().to_string());
+  const auto name = task.in_all_profiles ? loaded->name + "." + task.profile : loaded->name;
+  scenario::RunOptions run;
+  run.make_link = simulator;
+  if (options.target == "libusb")
+    run.make_host = [&](const scenario::HostRequest& request) { return real_host(options, request); };
+  run.idle_skipping = !options.no_skip;
+  run.json = !json.empty() ? json : options.json == "-" ? "" : output(options.json, name, ".json", several);
+  run.html = output(options.html, name, ".html", several);
+  run.wave = output(options.wave, name, ".fst", several);
+  run.capture = output(options.capture, name, ".pcapng", several);
+  run.payload = options.payload;
+  run.received = options.received;
+  run.repeat_command =
+      repeat_command(options, several && !task.is_path ? loaded->name : task.scenario, task.profile, loaded->seed);
+  run.progress = progress;
+  run.interrupted = &interrupted;
+  if (const auto* profile = controller::find_profile(loaded->profile);
+      task.in_all_profiles && !profile->drives(loaded->speed)) {
+    finished.result.scenario = loaded->name;
+    finished.result.profile = loaded->profile;
+    finished.not_driven = true;
+    return finished;
   }
-  if (options.scenarios.empty()) return complain("which scenario? isochio list shows them; --all runs all");
-  if (const auto problem = target_problem(options); !problem.empty()) return complain(problem);
-  const bool several = options.scenarios.size() > 1;
+  auto outcome = scenario::run(*loaded, run);
+  if (!outcome)
+    return failed(outcome.error().kind == scenario::RunError::Kind::target ? target_not_available : bad_input,
+                  outcome.error().message);
+  finished.result = std::move(outcome->result);
+  finished.first = std::move(outcome->first);
+  return finished;
+}
+
+/// Each scenario with the profile that is asked for, or with all of them.
+std::vector<Task> tasks_of(const Options& options) {
+  std::vector<Task> tasks;
+  const auto add = [&](const std::string& name, bool is_path) {
+    if (options.profile != "all") {
+      tasks.push_back({name, options.profile, false, is_path});
+      return;
+    }
+    for (const auto& profile : controller::profiles())
+      tasks.push_back({name, std::string(profile.name), true, is_path});
+  };
+  for (const auto& name : options.scenarios) add(name, true);
+  if (options.all)
+    for (const auto& file : scenario::list(scenario::Shelf::scenarios)) add(file.string(), false);
+  return tasks;
+}
+
+std::string usage_problem(const Options& options, std::size_t tasks) {
+  if (options.all && !options.scenarios.empty()) return "give scenarios or --all, not both";
+  if (tasks == 0) return "which scenario? isochio list shows them; --all runs all";
+  if (options.json == "-" && tasks > 1 && options.profile != "all")
+    return "--json - is for one scenario; several go into a folder";
+  if (options.profile == "all" && (options.target != "sim" || !options.payload.empty()))
+    return "--profile is for the simulated host and a scenario's own payload";
+  return target_problem(options);
+}
+
+/// Tells of each run in the order of the tasks.
+class Teller {
+ public:
+  Teller(const Options& options, bool several) : options_(options), several_(several) {}
+
+  void tell(const Finished& finished) {
+    if (finished.trouble != passed) {
+      complain(finished.message);
+      trouble_ = finished.trouble;
+      return;
+    }
+    if (finished.not_driven) return;
+    const bool good = finished.result.verdict == report::Verdict::passed;
+    all_good_ = all_good_ && good;
+    // Of many runs only those are told in full that are not as they should be; all stand in the table.
+    if (!good || !(options_.all || options_.profile == "all" || options_.jobs > 1))
+      fmt::print(talk_, "{}\n", report::console_summary(finished.result, finished.first, colour_));
+    std::fflush(talk_);
+    results_.push_back(finished.result);
+    junit_.push_back({finished.result, finished.first});
+    if (options_.profile == "all") junit_.back().result.scenario += "." + finished.result.profile;
+  }
+
+  int finish() {
+    if (several_ && options_.profile != "all") fmt::print(talk_, "{}\n", report::console_table(results_, colour_));
+    if (several_) {
+      const auto count = [&](report::Verdict verdict) {
+        return std::ranges::count_if(results_, [&](const auto& result) { return result.verdict == verdict; });
+      };
+      fmt::print(talk_, "{} runs: {} passed, {} failed, {} with errors\n", results_.size(),
+                 count(report::Verdict::passed), count(report::Verdict::failed), count(report::Verdict::error));
+    }
+    if (!options_.junit.empty()) {
+      const auto written = report::write_file(options_.junit, report::junit_xml(junit_));
+      if (!written) return complain(written.error());
+    }
+    if (trouble_ != passed) return trouble_;
+    return all_good_ ? passed : checks_failed;
+  }
+  std::FILE* talk() const { return talk_; }
+
+ private:
+  const Options& options_;
+  bool several_;
+  bool colour_ = report::use_colour(stdout);
+  std::FILE* talk_ = options_.json == "-" ? stderr : stdout;
+  std::vector<report::RunResult> results_;
+  std::vector<report::JUnitRun> junit_;
+  int trouble_ = passed;  // of scenarios that could not be run; the others are run all the same
+  bool all_good_ = true;
+};
+
+/// The tables of --profile all, and their JSON.
+int tell_comparisons(const Options& options, const std::vector<Finished>& all, std::FILE* talk) {
+  const auto comparisons = compare_profiles(all);
+  fmt::print(talk, "{}", comparison_text(comparisons));
+  if (options.json.empty()) return passed;
+  const auto json = comparison_json(comparisons);
+  if (options.json == "-") {
+    fmt::print("{}\n", json);
+    return passed;
+  }
+  const auto written = report::write_file((fs::path(options.json) / "profiles.json").string(), json + "\n");
+  return written ? passed : complain(written.error());
+}
+
+int run_scenarios(const Options& options) {
+  const auto tasks = tasks_of(options);
+  if (const auto problem = usage_problem(options, tasks.size()); !problem.empty()) return complain(problem);
+  const bool several = tasks.size() > 1;
   const StandardOutput standard_output(options.json == "-" && !several);
-  if (options.json == "-" && several) return complain("--json - is for one scenario; several go into a folder");
-  const auto colour = report::use_colour(stdout);
-  auto* talk = options.json == "-" ? stderr : stdout;
 
   for (const int signal : {SIGINT, SIGTERM})
     std::signal(signal, [](int number) {
       interrupted = true;
       std::signal(number, SIG_DFL);  // the second time it ends the program at once
     });
-  std::vector<report::RunResult> results;
-  std::vector<report::JUnitRun> junit;
-  int trouble = passed;  // of scenarios that could not be run; the others are run all the same
-  for (const auto& name : options.scenarios) {
-    const auto loaded = load(options, name);
-    if (!loaded) {
-      trouble = complain(loaded.error().to_string());
-      continue;
-    }
-    Progress progress(loaded->name);
-    scenario::RunOptions run;
-    run.make_link = simulator;
-    if (options.target == "libusb")
-      run.make_host = [&](const scenario::HostRequest& request) { return real_host(options, request); };
-    run.idle_skipping = !options.no_skip;
-    run.json = options.json == "-" ? standard_output.path() : output(options.json, loaded->name, ".json", several);
-    run.html = output(options.html, loaded->name, ".html", several);
-    run.wave = output(options.wave, loaded->name, ".fst", several);
-    run.capture = output(options.capture, loaded->name, ".pcapng", several);
-    run.payload = options.payload;
-    run.received = options.received;
-    run.repeat_command = repeat_command(options, several ? loaded->name : name, loaded->seed);
-    run.progress = [&](double share) { progress.show(share); };
-    run.interrupted = &interrupted;
-    const auto outcome = scenario::run(*loaded, run);
+  Teller teller(options, several);
+  std::vector<Finished> all;
+  Progress progress(several ? fmt::format("{} runs", tasks.size()) : fs::path(tasks.front().scenario).stem().string());
+  const auto tell = [&](const Finished& finished) {
     progress.clear();
-    if (!outcome) {
-      complain(outcome.error().message);
-      trouble = outcome.error().kind == scenario::RunError::Kind::target ? target_not_available : bad_input;
-      continue;
-    }
-    fmt::print(talk, "{}\n", report::console_summary(outcome->result, outcome->first, colour));
-    std::fflush(talk);
-    if (options.json == "-") copy_to_stdout(standard_output.path());
-    results.push_back(outcome->result);
-    junit.push_back({outcome->result, outcome->first});
-    if (interrupted) break;
-  }
-  if (several) fmt::print(talk, "{}\n", report::console_table(results, colour));
-  if (!options.junit.empty()) {
-    const auto written = report::write_file(options.junit, report::junit_xml(junit));
-    if (!written) return complain(written.error());
-  }
-  if (trouble != passed) return trouble;
-  const auto failed = [](const report::RunResult& result) { return result.verdict != report::Verdict::passed; };
-  return std::any_of(results.begin(), results.end(), failed) ? checks_failed : passed;
+    teller.tell(finished);
+    if (options.profile == "all") all.push_back(finished);
+  };
+  const auto run = [&](const Task& task, const std::function<void(double)>& show) {
+    return run_one(options, task, several, standard_output.path(), show);
+  };
+  run_tasks(
+      tasks, options.jobs, run, tell, [&](double share) { progress.show(share); }, interrupted);
+  progress.clear();
+  if (options.json == "-" && !several) copy_to_stdout(standard_output.path());
+  const int code = teller.finish();
+  if (options.profile != "all") return code;
+  const int told = tell_comparisons(options, all, teller.talk());
+  return told != passed ? told : code;
 }
 
 }  // namespace
@@ -209,6 +319,15 @@ void add_run(CLI::App& app, Action& action) {
   const auto options = std::make_shared<Options>();
   command->add_option("SCENARIO", options->scenarios, "Names from isochio list, or paths of scenario files");
   command->add_flag("--all", options->all, "All scenarios of isochio list");
+  command->add_option("--jobs", options->jobs, "So many runs at once, each in a process of its own")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  auto profiles = controller::profile_names();
+  profiles.emplace_back("all");
+  command
+      ->add_option("--profile", options->profile,
+                   "Host controller instead of the scenario's (isochio list --profiles); all: compare them")
+      ->check(CLI::IsMember(profiles));
   command
       ->add_option("--target", options->target,
                    "sim: the simulated device; libusb: one that is attached (docs/libusb.md)")
@@ -250,7 +369,8 @@ void add_run(CLI::App& app, Action& action) {
       "  isochio run my.toml --seed 7 --frames 100 --json - | jq .violations\n"
       "  isochio run fs-audio --capture fs.pcapng && tshark -r fs.pcapng\n"
       "  isochio run fs-audio --html fs.html && xdg-open fs.html\n"
-      "  isochio run --all --junit report.xml\n"
+      "  isochio run --all --jobs 2 --junit report.xml\n"
+      "  isochio run late-submit --profile all              where host controllers differ\n"
       "  isochio run hs-1x1024-in --target libusb           on a device that is plugged in\n"
       "  isochio run fs-audio --target libusb --wait 60     … or will be within a minute\n"
       "\n"

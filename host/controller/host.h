@@ -127,6 +127,9 @@ class RequestObserver {
   }
   /// The current set of endpoints changed (configuration, alternate setting, reset).
   virtual void on_endpoints(std::span<const usb::EndpointConfig>, usb::Speed, bus::BusTime) {}
+  /// A service interval began with nothing queued, for the first time since something was
+  /// (SimHostOptions::ring_events).
+  virtual void on_ring_empty(usb::EndpointAddress, bus::BusTime) {}
   /// The frame counter was set: the next frame is `frame`, whatever it would have been.
   virtual void on_frame_number(std::uint64_t frame, bus::BusTime) { (void)frame; }
 };

@@ -30,18 +30,22 @@ Status IsochPipe::check(const IsochRequest& request) const {
 tl::expected<usb::FrameTime, Status> IsochPipe::place(const IsochRequest& request, usb::FrameTime now) const {
   if (queue_.size() >= options_.pipe_depth) return tl::unexpected(Status::no_resources);
   const std::uint64_t frame = now.frame();
+  const std::uint64_t beyond_threshold = (now.value + options_.threshold_microframes + 1 + 7) / 8;
+  const std::uint64_t earliest = options_.threshold_microframes == 0
+                                     ? frame + options_.keep_away_frames
+                                     : std::max(frame + options_.keep_away_frames, beyond_threshold);
   const std::uint64_t alignment = frame_alignment(config_.interval, speed_);
   const auto align = [alignment](std::uint64_t f) { return (f + alignment - 1) / alignment * alignment; };
   if (request.first_frame == 0) {
     if (request.by_interval && available_ > now) return available_;
     if (!queue_.empty()) return usb::FrameTime::of(align((available_.value + 7) / 8));
-    return usb::FrameTime::of(align(frame + std::max<std::uint64_t>(1, options_.keep_away_frames)));
+    return usb::FrameTime::of(align(std::max(frame + 1, earliest)));
   }
   if (!queue_.empty()) {
     if (continuous_) return tl::unexpected(Status::bad_argument);
     if (usb::FrameTime::of(request.first_frame) < available_) return tl::unexpected(Status::too_old);
   }
-  const bool past = request.first_frame < frame + options_.keep_away_frames;
+  const bool past = request.first_frame < earliest;
   const bool forgiven = options_.accept_past_frames && request.first_frame + options_.horizon_frames >= frame;
   if (past && !forgiven) return tl::unexpected(Status::too_old);
   if (request.first_frame > frame + options_.horizon_frames) return tl::unexpected(Status::too_new);

@@ -110,6 +110,7 @@ class SimController {
   bool serve_bulk(const BulkPointer& pipe, bus::BusTime& wake);
 
   void end_entry(const IsochPointer& pipe, Status status, bool aborted = false);
+  void watch_ring(const IsochPointer& pipe);
   void complete_later(const IsochPointer& pipe, IsochRequest& request, Status overall, bus::BusTime due, bool aborted);
   void complete(IsochPipe& pipe, IsochRequest& request, Status overall, bus::BusTime due, bool aborted);
   void complete_later(const BulkPointer& pipe, BulkPipe::Ended ended, bool aborted);

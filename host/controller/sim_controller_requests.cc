@@ -33,7 +33,7 @@ tl::expected<void, Status> SimController::submit(IsochRequest& request) {
   if (status != Status::ok) return refuse(request, status);
   IsochPipe& pipe = *isoch_[index(request.endpoint)];
   // By frames DriverKit's rule counts the frame that is running; by intervals, what the SOFs have begun.
-  const auto start = pipe.place(request, request.by_interval ? current_ : clock_.at(now(), usb::Speed::full));
+  const auto start = pipe.place(request, request.by_interval ? current_ : clock_.at(now(), usb::Speed::high));
   if (!start) return refuse(request, start.error());
   request.id = ++isoch_id_;
   for (IsochEntry& entry : request.entries) entry = {.request = entry.request};
@@ -48,10 +48,20 @@ void SimController::end_entry(const IsochPointer& pipe, Status status, bool abor
   for (RequestObserver* observer : observers_) observer->on_entry(*ended.request, ended.entry, time);
   notes_.push_back({ended.request, ended.entry});
   if (!ended.last) return;
+  if (options_.ring_events && pipe->empty() && !aborted) watch_ring(pipe);
   // A completion never comes before the (micro)frame of the last entry is over.
   const BusTime over = clock_.start({ended.service.value + FrameClock::step(speed_)});
   const Status overall = aborted ? status : ended.overall;
   complete_later(pipe, *ended.request, overall, aborted ? time : std::max(time, over), aborted);
+}
+
+/// The ring has run dry if nothing is there when the next service interval begins.
+void SimController::watch_ring(const IsochPointer& pipe) {
+  const usb::FrameTime next = pipe->available();
+  events_.add(std::max(now(), clock_.start(next)), [this, pipe, next] {
+    if (pipe->closed || !pipe->empty() || pipe->available() != next) return;
+    for (RequestObserver* observer : observers_) observer->on_ring_empty(pipe->config().address, now());
+  });
 }
 
 void SimController::complete_later(const IsochPointer& pipe, IsochRequest& request, Status overall, BusTime due,

@@ -16,6 +16,9 @@ struct SimHostOptions {
   /// Explicit first frames nearer than this to the running frame are too old (driverkit-facts 2.5, 7: the least lead of
   /// a controller).
   std::uint32_t keep_away_frames = 1;
+  /// And a start is never before the first frame that begins more than this behind the running microframe: round up
+  /// (microframe + threshold + 1) to a frame, as xHCI 4.11.2.5 has it for its isochronous scheduling threshold.
+  std::uint32_t threshold_microframes = 0;
   /// Explicit first frames further ahead than this are too new.
   std::uint32_t horizon_frames = 1024;
   /// Old kernel extensions accepted frames up to 1024 in the past and marked them missed; current DriverKit refuses.
@@ -31,6 +34,8 @@ struct SimHostOptions {
   /// Attach debounce [7.1.7.3, TATTDB >= 100 ms] and length of a bus reset [7.1.7.5, TDRST >= 10 ms].
   bus::Duration debounce = 100 * bus::millisecond;
   bus::Duration reset = 10 * bus::millisecond;
+  /// Observers are told when a stream runs dry (on_ring_empty), as xHCI tells [xHCI 4.10.3.1].
+  bool ring_events = false;
   /// Number of the first frame. Anything; high enough to show what is modulo 2048.
   std::uint64_t first_frame = 1000;
 };

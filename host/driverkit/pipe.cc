@@ -242,6 +242,8 @@ IOReturn start_isoch(IOUSBHostPipe* self, IOUSBHostPipe_IVars& pipe, IOMemoryDes
   const usb::Speed speed = core.host->speed();
   const auto counts = read_request_counts(*list);
   IOReturn refused = check_list(speed, pipe.config, list->GetByteCount(), counts, data->GetByteCount(), core.options);
+  if (refused == kIOReturnSuccess && first_frame == 0 && core.options.zero_start == ZeroStart::too_old)
+    refused = kIOReturnIsoTooOld;
   if (refused == kIOReturnSuccess && first_frame != 0)
     refused = check_start(speed, pipe.config, first_frame, {core.host->frame_number(), pipe.available, pipe.continuous},
                           core.options);

@@ -93,6 +93,10 @@ IOReturn IsochJob::overall(Status host_status) const {
     accumulated.add(ended_[i]);
     short_in |= request_.entries[i].complete < request_.entries[i].request;
   }
+  const auto missed = [](const controller::IsochEntry& entry) { return entry.status == Status::missed; };
+  if (IOUSBHostPipe_Access::ivars(*pipe_).core->options.late_request == LateRequest::iso_too_old &&
+      std::ranges::all_of(request_.entries, missed))
+    return kIOReturnIsoTooOld;
   const OverallStatus rule = IOUSBHostPipe_Access::ivars(*pipe_).core->options.overall_status;
   const bool overrun = (rule == OverallStatus::always_overrun || (rule == OverallStatus::overrun_on_short && short_in));
   if (overrun && request_.endpoint.is_in() && accumulated.value() == kIOReturnSuccess) return kIOReturnOverrun;

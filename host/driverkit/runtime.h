@@ -23,7 +23,16 @@ namespace isochio::driverkit {
 enum class ShortIn : std::uint8_t { success, underrun };
 
 /// Status of an entry whose service interval passed before it could be sent.
-enum class MissedEntry : std::uint8_t { not_sent, overrun };
+enum class MissedEntry : std::uint8_t { not_sent, overrun, not_sent_2 };
+
+/// First frame 0.
+enum class ZeroStart : std::uint8_t {
+  next_frame,  ///< the next available one
+  too_old,     ///< a frame long past, as any other number: documented as xHCI only [driverkit-facts 2.5]
+};
+
+/// Overall status of a request of which every entry was missed.
+enum class LateRequest : std::uint8_t { accumulated, iso_too_old };
 
 /// Status of entries with a wrong CRC, PID, sequence or bit stuffing.
 enum class WireErrors : std::uint8_t {
@@ -47,6 +56,8 @@ struct RuntimeOptions {
   ShortIn short_in = ShortIn::success;
   MissedEntry missed_entry = MissedEntry::not_sent;
   WireErrors wire_errors = WireErrors::not_responding;
+  ZeroStart zero_start = ZeroStart::next_frame;
+  LateRequest late_request = LateRequest::accumulated;
   OverallStatus overall_status = OverallStatus::accumulated;
   ExplicitOnContinuous explicit_on_continuous = ExplicitOnContinuous::accepted;
   SyncOutOnQueue sync_out_on_queue = SyncOutOnQueue::completes;

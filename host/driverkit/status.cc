@@ -64,7 +64,15 @@ IOReturn entry_return(Status status, const RuntimeOptions& options) {
     case Status::sequence_error:
       return detailed ? kIOUSBWrongPIDErr : kIOReturnNotResponding;
     case Status::missed:
-      return options.missed_entry == MissedEntry::overrun ? kIOReturnOverrun : kIOUSBNotSent1Err;
+      switch (options.missed_entry) {
+        case MissedEntry::not_sent:
+          return kIOUSBNotSent1Err;
+        case MissedEntry::overrun:
+          return kIOReturnOverrun;
+        case MissedEntry::not_sent_2:
+          return kIOUSBNotSent2Err;
+      }
+      return kIOUSBNotSent1Err;
     case Status::pending:
     case Status::aborted:
     case Status::no_device:

@@ -114,6 +114,21 @@ Json expectation(const ExpectationResult& e) {
   return j;
 }
 
+Json outcome(const StreamOutcome& o) {
+  Json j{{"stream", o.name},           {"requests", o.requests},
+         {"entries", o.entry_count},   {"first_lead", o.first_lead},
+         {"refused", Json(o.refused)}, {"overall", Json(o.overall)},
+         {"ring_empty", o.ring_empty}, {"entries_left_out", o.entries_left_out}};
+  j["ranges"] = Json::array();
+  for (const auto& range : o.entries)
+    j["ranges"].push_back({{"first", range.first},
+                           {"last", range.last},
+                           {"status", range.status},
+                           {"bus", controller::to_string(range.neutral)},
+                           {"bytes", range.bytes}});
+  return j;
+}
+
 std::string dump(const Json& j, int indent) { return j.dump(indent, ' ', false, Json::error_handler_t::replace); }
 
 }  // namespace
@@ -142,6 +157,9 @@ Json json_parts::results(const RunResult& r) {
   j["frames"] = r.frames;
   j["verdict"] = to_string(r.verdict);
   j["error"] = r.error.empty() ? Json(nullptr) : Json(r.error);
+  j["profile"] = r.profile.empty() ? Json(nullptr) : Json(r.profile);
+  j["outcome"] = Json::array();
+  for (const auto& o : r.outcome) j["outcome"].push_back(outcome(o));
   j["expectation"] = expectation(r.expectation);
   sums(j, r);
   j["not_observable"] = r.hidden_groups();

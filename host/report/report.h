@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -13,6 +14,7 @@
 
 #include "check/reporter.h"
 #include "check/statistics.h"
+#include "controller/host.h"
 #include "report/output_file.h"
 
 namespace isochio::report {
@@ -28,6 +30,24 @@ struct Perf {
 
   double realtime_ratio() const { return wall_seconds > 0 ? bus_seconds / wall_seconds : 0; }
   double clocks_per_second() const { return wall_seconds > 0 ? static_cast<double>(clocks) / wall_seconds : 0; }
+};
+
+/// What came of one stream, as its driver saw it.
+struct StreamOutcome {
+  struct Range {  ///< entries that follow one another and came to the same
+    std::uint64_t first = 0, last = 0;
+    std::string status;  ///< in the frame list: driverkit/return_words.h
+    controller::Status neutral{};
+    std::uint64_t bytes = 0;  ///< their sum
+  };
+  std::string name;
+  std::uint64_t requests = 0, entry_count = 0;
+  std::int64_t first_lead = 0;                   ///< frames from the first accepted call to its first frame
+  std::map<std::string, std::uint64_t> refused;  ///< calls, by what they returned
+  std::map<std::string, std::uint64_t> overall;  ///< completions, by overall status
+  std::uint64_t ring_empty = 0;                  ///< times that the controller said that the stream had run dry
+  std::vector<Range> entries;                    ///< the first hundred
+  std::uint64_t entries_left_out = 0;            ///< entries behind those
 };
 
 /// What [expect] of a scenario came to.
@@ -53,6 +73,8 @@ struct RunResult {
   std::vector<check::StreamStatistics> streams;
   check::Histogram latency;  ///< completion latency over all streams
   check::SofStatistics sof;
+  std::string profile;  ///< of the host controller; empty: a real one
+  std::vector<StreamOutcome> outcome;
   ExpectationResult expectation;
   std::uint64_t bytes_compared = 0;                           ///< of loopback and --payload comparison
   std::array<bool, check::group_count> skipped{};             ///< groups of checks that the scenario turned off

@@ -35,7 +35,7 @@ std::vector<fs::path> list(Shelf shelf) {
   std::vector<fs::path> result;
   for (const auto& folder : folders(shelf)) {
     std::error_code error;
-    for (const auto& item : fs::directory_iterator(folder, error)) {
+    for (const auto& item : fs::recursive_directory_iterator(folder, error)) {
       const auto& path = item.path();
       const auto same = [&](const fs::path& other) { return other.stem() == path.stem(); };
       if (path.extension() == ".toml" && std::none_of(result.begin(), result.end(), same)) result.push_back(path);

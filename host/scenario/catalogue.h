@@ -15,7 +15,7 @@ namespace isochio::scenario {
 
 enum class Shelf { scenarios, devices };
 
-/// All .toml files of a shelf, sorted by name; a name found twice counts where it was found first.
+/// All .toml files of a shelf and its folders, sorted by name; a name found twice counts where it was found first.
 std::vector<std::filesystem::path> list(Shelf shelf);
 
 /// A name of the catalogue, or a path (it has a '/' or ends in ".toml"; relative to `base`, or else to the working

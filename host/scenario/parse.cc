@@ -6,7 +6,9 @@
 
 #include <fmt/format.h>
 
+#include "controller/profile.h"
 #include "description/toml_table.h"
+#include "driverkit/profile_options.h"
 #include "scenario/driver/pattern.h"
 #include "scenario/register_names.h"
 #include "scenario/scenario.h"
@@ -147,7 +149,7 @@ IsochStreamPlan read_stream(Table& table, const std::filesystem::path& folder) {
   plan.size = read_size(table);
   table.read("request", plan.request_bytes, 3072, 0);
   table.read("depth", plan.depth, 64, 1);
-  table.read("frames_per_request", plan.frames_per_request, 120, 1);
+  table.read("frames_per_request", plan.frames_per_request, 4096, 1);
   table.read("lead", plan.lead, 4096, 0);
   plan.explicit_start = table.word("start", {"explicit", "zero"}).value_or(0) == 0;
   plan.synchronous = table.word("mode", {"async", "sync"}).value_or(0) == 1;
@@ -298,9 +300,11 @@ void read_registers(Table& table, Scenario& scenario) {
 void read_controller(Table& table, controller::SimHostOptions& options) {
   read_duration(table, "interrupt_latency_us", options.interrupt_latency);
   table.read("keep_away_frames", options.keep_away_frames, 1024);
+  table.read("threshold_microframes", options.threshold_microframes, 56);
   table.read("horizon_frames", options.horizon_frames, 1'000'000);
   table.read("accept_past_frames", options.accept_past_frames);
   table.read("periodic_percent", options.periodic_percent, 100);
+  table.read("ring_events", options.ring_events);
   table.read("lift_periodic_limit", options.lift_periodic_limit);
   table.read("pipe_depth", options.pipe_depth, 1024, 1);
   table.read("first_frame", options.first_frame, most_frames, 1);
@@ -334,7 +338,9 @@ void read_software(Table& table, Scenario& scenario) {
 
 void read_driverkit(Table& table, driverkit::RuntimeOptions& options) {
   constexpr const char* short_in[] = {"success", "underrun"};
-  constexpr const char* missed_entry[] = {"not_sent", "overrun"};
+  constexpr const char* missed_entry[] = {"not_sent", "overrun", "not_sent_2"};
+  constexpr const char* zero_start[] = {"next_frame", "too_old"};
+  constexpr const char* late_request[] = {"accumulated", "iso_too_old"};
   constexpr const char* wire_errors[] = {"not_responding", "detailed"};
   constexpr const char* overall_status[] = {"accumulated", "overrun_on_short", "always_overrun"};
   constexpr const char* explicit_on_continuous[] = {"accepted", "bad_argument"};
@@ -342,6 +348,8 @@ void read_driverkit(Table& table, driverkit::RuntimeOptions& options) {
   table.read("short_in", options.short_in, short_in);
   table.read("missed_entry", options.missed_entry, missed_entry);
   table.read("wire_errors", options.wire_errors, wire_errors);
+  table.read("zero_start", options.zero_start, zero_start);
+  table.read("late_request", options.late_request, late_request);
   table.read("overall_status", options.overall_status, overall_status);
   table.read("explicit_on_continuous", options.explicit_on_continuous, explicit_on_continuous);
   table.read("sync_out_on_queue", options.sync_out_on_queue, sync_out_on_queue);
@@ -363,9 +371,19 @@ void read_checks(Table& table, Checks& checks) {
   table.finish();
 }
 
+/// The profile counts before all other keys, wherever it stands; one that is asked for goes before the file's.
+void read_profile(Table& controller, Scenario& scenario) {
+  const auto given = controller.word("profile", controller::profile_names());
+  if (scenario.profile.empty()) scenario.profile = given ? controller::profile_names()[*given] : "neutral";
+  const auto& profile = *controller::find_profile(scenario.profile);
+  controller::apply(profile, scenario.controller);
+  driverkit::apply(profile, scenario.driverkit);
+}
+
 void read_sections(Table& table, Scenario& scenario) {
   auto registers = table.table("registers"), controller = table.table("controller");
   auto driverkit = table.table("driverkit"), checks = table.table("checks");
+  read_profile(controller, scenario);
   read_registers(registers, scenario);
   read_controller(controller, scenario.controller);
   auto software = table.table("software");
@@ -395,12 +413,22 @@ std::vector<std::string> read_words(Table& table, std::string_view name) {
   return words;
 }
 
+/// [expect], or [expect.profiles.NAME] where the outcome is another one with that profile.
 void read_expect(Table& table, Scenario& scenario) {
   if (!table.has("expect")) return;
   auto expect = table.table("expect");
   std::vector<std::string> streams;
   for (const auto& stream : scenario.streams) streams.push_back(stream.name);
   scenario.expect = read_expectation(expect, streams);
+  auto others = expect.table("profiles");
+  for (const auto& name : controller::profile_names()) {
+    if (!others.has(name)) continue;
+    auto other = others.table(name);
+    const auto expected = read_expectation(other, streams);
+    other.finish();
+    if (name == scenario.profile) scenario.expect = expected;
+  }
+  others.finish();
   expect.finish();
 }
 
@@ -490,7 +518,8 @@ bool Scenario::may_vanish() const {
 
 const char* to_string(Payload payload) { return payload_words[static_cast<std::size_t>(payload)]; }
 
-tl::expected<Scenario, InputError> parse_scenario(std::string_view text, const std::filesystem::path& file) {
+tl::expected<Scenario, InputError> parse_scenario(std::string_view text, const std::filesystem::path& file,
+                                                  const std::string& profile) {
   toml::table document;
   try {
     document = toml::parse(text, file.string());
@@ -502,6 +531,7 @@ tl::expected<Scenario, InputError> parse_scenario(std::string_view text, const s
   Table table(source, &document, "");
   Scenario scenario;
   scenario.file = file;
+  scenario.profile = profile;
   scenario.name = file.stem().string();
   table.read("name", scenario.name);
   table.read("description", scenario.description);
@@ -526,12 +556,12 @@ tl::expected<Scenario, InputError> parse_scenario(std::string_view text, const s
   return scenario;
 }
 
-tl::expected<Scenario, InputError> load_scenario(const std::filesystem::path& file) {
+tl::expected<Scenario, InputError> load_scenario(const std::filesystem::path& file, const std::string& profile) {
   std::ifstream stream(file, std::ios::binary);
   if (!stream) return tl::unexpected(InputError{file.string(), 0, "", "can't be read"});
   std::stringstream text;
   text << stream.rdbuf();
-  return parse_scenario(text.str(), file);
+  return parse_scenario(text.str(), file, profile);
 }
 
 }  // namespace isochio::scenario

@@ -12,6 +12,7 @@
 #include "capture/pcapng.h"
 #include "check/diagnosis.h"
 #include "check/suite.h"
+#include "controller/profile.h"
 #include "controller/sim_host.h"
 #include "driverkit/status.h"
 #include "report/html.h"
@@ -21,6 +22,7 @@
 #include "scenario/expectation_check.h"
 #include "scenario/isoch_stream.h"
 #include "scenario/life.h"
+#include "scenario/outcome_log.h"
 #include "scenario/plan.h"
 #include "scenario/real_host.h"
 #include "scenario/register_names.h"
@@ -69,6 +71,35 @@ class RefusalTee final : public controller::RequestObserver {
   std::vector<controller::RequestObserver*> observers_;
 };
 
+/// What callers of IsochIO see goes to all who want to know.
+class IsochTee final : public driverkit::IsochObserver {
+ public:
+  void add(driverkit::IsochObserver* observer) { observers_.push_back(observer); }
+  void on_accepted(const controller::IsochRequest& request, std::uint64_t running) override {
+    for (auto* observer : observers_) observer->on_accepted(request, running);
+  }
+  void on_refused(usb::EndpointAddress endpoint, std::uint64_t first_frame, IOReturn code,
+                  std::uint64_t running) override {
+    for (auto* observer : observers_) observer->on_refused(endpoint, first_frame, code, running);
+  }
+  void on_entry(const controller::IsochRequest& request, std::size_t index, IOReturn status) override {
+    for (auto* observer : observers_) observer->on_entry(request, index, status);
+  }
+  void on_complete(const controller::IsochRequest& request, IOReturn overall) override {
+    for (auto* observer : observers_) observer->on_complete(request, overall);
+  }
+
+ private:
+  std::vector<driverkit::IsochObserver*> observers_;
+};
+
+std::map<std::uint8_t, std::string> stream_names(const Scenario& scenario, const Plan& plan) {
+  std::map<std::uint8_t, std::string> names;
+  for (std::size_t i = 0; i < plan.streams.size(); ++i)
+    names[plan.streams[i].endpoint.address.value] = scenario.streams[i].name;
+  return names;
+}
+
 /// Everything of one run, in the order in which it is built up and taken down.
 class Run {
  public:
@@ -76,8 +107,12 @@ class Run {
       : scenario_(scenario),
         options_(options),
         plan_(std::move(plan)),
-        suite_(suite_options(scenario, !options.make_host), tee_) {
-    if (scenario_.expect) expectation_.emplace(*scenario_.expect, scenario_, plan_);
+        suite_(suite_options(scenario, !options.make_host), tee_),
+        outcome_(stream_names(scenario, plan_)) {
+    isoch_tee_.add(&outcome_);
+    if (!scenario_.expect) return;
+    expectation_.emplace(*scenario_.expect, scenario_, plan_);
+    isoch_tee_.add(&*expectation_);
   }
 
   tl::expected<void, RunError> open_outputs();
@@ -130,7 +165,9 @@ class Run {
   std::unique_ptr<check::Diagnosis> diagnosis_;
   std::unique_ptr<RefusalTee> refusals_;
   RequestIds ids_;
+  OutcomeLog outcome_;
   std::optional<ExpectationCheck> expectation_;
+  IsochTee isoch_tee_;
   std::unique_ptr<StreamContext> context_;
   std::vector<std::unique_ptr<Loop>> loops_;
   std::vector<std::pair<usb::EndpointAddress, Loop*>> returns_;  ///< IN endpoint of each loop
@@ -219,6 +256,7 @@ tl::expected<void, RunError> Run::connect() {
   }
   host_->add_observer(&suite_);
   host_->add_observer(&ids_);
+  host_->add_observer(&outcome_);
   if (capture_) host_->add_observer(capture_.get());
   watch_driver();
   if (html_) host_->add_observer(&html_->timeline());
@@ -241,6 +279,7 @@ RunOutcome Run::run() {
   result_.seed = scenario_.seed;
   result_.speed = scenario_.speed;
   result_.frames = scenario_.frames;
+  if (link_) result_.profile = scenario_.profile;
   result_.repeat_command = options_.repeat_command;
 
   auto done = configure();
@@ -255,6 +294,7 @@ RunOutcome Run::run() {
     if (!gone) loop->finish({0, -1, endpoint, {host_->frame_time(), host_->frame_time()}, host_->now()});
   suite_.finish(host_->now());
   compare_payload();
+  result_.outcome = outcome_.finish();
   if (expectation_) result_.expectation = expectation_->finish(result_.error, suite_.reporter());
 
   result_.streams = suite_.streams();
@@ -300,7 +340,7 @@ tl::expected<void, std::string> Run::configure() {
   auto options = scenario_.driverkit;
   options.observer = refusals_.get();
   options.driver_observer = diagnosis_.get();
-  if (expectation_) options.isoch_observer = &*expectation_;
+  options.isoch_observer = &isoch_tee_;
   runtime_ = std::make_unique<driverkit::Runtime>(*host_, std::move(options));
   plan_life();
   return open_device();
@@ -638,6 +678,12 @@ tl::expected<RunOutcome, RunError> run(const Scenario& original, const RunOption
   if (!device) return failed(device.error());
   if (const auto why = simulation_only(scenario); options.make_host && !why.empty())
     return failed(InputError{scenario.file.string(), 0, "", "is for --target sim only: " + why});
+  const auto* profile = controller::find_profile(scenario.profile);
+  if (!options.make_host && profile != nullptr && !profile->drives(scenario.speed))
+    return failed(
+        InputError{scenario.file.string(), 0, "controller.profile",
+                   fmt::format("{} does not drive devices at {} by itself; isochio list --profiles shows who does",
+                               profile->name, scenario.speed == usb::Speed::high ? "high speed" : "full speed")});
   auto plan = make_plan(scenario, std::move(*device));
   if (!plan) return failed(plan.error());
   if (!options.payload.empty()) {

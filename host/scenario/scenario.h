@@ -143,6 +143,7 @@ struct Scenario {
   std::vector<IsochStreamPlan> streams;
   std::vector<BulkStreamPlan> bulk;
   std::map<std::uint16_t, std::uint32_t> registers;  ///< written before the streams start
+  std::string profile;                               ///< the host controller's: a name of controller/profile.h
   controller::SimHostOptions controller;
   driverkit::RuntimeOptions driverkit;  ///< keep-away, horizon and past frames as in `controller`
   Software software;
@@ -155,9 +156,11 @@ struct Scenario {
   bool may_vanish() const;
 };
 
-/// Reads and checks a scenario file. Relative paths in it are relative to the file.
-tl::expected<Scenario, InputError> load_scenario(const std::filesystem::path& file);
+/// Reads and checks a scenario file. Relative paths in it are relative to the file. `profile`: instead of the file's
+/// own (a name of controller/profile.h, or empty).
+tl::expected<Scenario, InputError> load_scenario(const std::filesystem::path& file, const std::string& profile = {});
 /// The same from text; `file` is only for messages and relative paths.
-tl::expected<Scenario, InputError> parse_scenario(std::string_view text, const std::filesystem::path& file);
+tl::expected<Scenario, InputError> parse_scenario(std::string_view text, const std::filesystem::path& file,
+                                                  const std::string& profile = {});
 
 }  // namespace isochio::scenario

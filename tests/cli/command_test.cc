@@ -252,7 +252,9 @@ TEST_CASE("Ctrl-C ends a run early with whole files") {
 }
 
 TEST_CASE("a scenario with an expectation passes only if exactly that happens") {
-  const std::string late = "frames = 24\n[[stream]]\nalternate = 2\nendpoint = \"in\"\ndepth = 1\nlead = 2\n[expect]\n";
+  const std::string late =
+      "frames = 24\n[[stream]]\nalternate = 2\nendpoint = \"in\"\ndepth = 1\nlead = 2\n[expect]\ndiagnosis = "
+      "\"no_lead\"\n";
   struct Case {
     const char *expect, *found;  // null: passes
   };
@@ -278,4 +280,75 @@ TEST_CASE("a scenario with an expectation passes only if exactly that happens") 
     CHECK(has(read(folder / "late.xml"), "not as expected") == (one.found != nullptr));
     if (one.found != nullptr) CHECK(has(result.out, one.found));
   }
+}
+
+TEST_CASE("isochio list filters by text, tag, speed and source, and knows the profiles") {
+  const auto names = [](const std::string& filter) {
+    std::string all;
+    for (const auto& one : nlohmann::json::parse(isochio("list --json " + filter, "2>/dev/null").out))
+      all += one["name"].get<std::string>() + " ";
+    return all;
+  };
+  CHECK(has(names(""), "fs-1023 "));
+  CHECK(has(names("--source \"driverkit-facts 6.4\""), "span-entries-over-8 "));
+  CHECK_FALSE(has(names("--source \"driverkit-facts 6.4\""), "fs-1023 "));
+  CHECK(has(names("--tag refused"), "lead-0-is-too-old "));
+  CHECK_FALSE(has(names("--speed fs"), "lead-0-is-too-old "));
+  CHECK(has(names("HORIZON 1025"), "horizon-1025 "));
+  CHECK(isochio("list no-such-text-anywhere").code == 2);
+  const auto profiles = nlohmann::json::parse(isochio("list --profiles --json", "2>/dev/null").out);
+  REQUIRE(profiles.size() == 5);
+  CHECK(profiles[1]["name"] == "xhci");
+  CHECK(profiles[1]["facts"][1]["source"] == "xHCI 5.5.1");
+}
+
+TEST_CASE("runs in parallel tell the same, in the same order, as one after the other") {
+  const Folder folder;
+  const std::string scenarios = "run lead-1 fs-in-1 depth-1 lead-0-is-too-old zero-in --junit ";
+  const auto one = isochio(scenarios + (folder / "one.xml") + " --json " + (folder / "one"));
+  const auto two = isochio(scenarios + (folder / "two.xml") + " --jobs 3 --json " + (folder / "two"));
+  CHECK(one.code == 0);
+  CHECK(two.code == 0);
+  CHECK(has(two.out, "5 runs: 5 passed"));
+  const auto without_times = [](std::string text) {
+    for (std::size_t at = 0; (at = text.find(" time=\"", at)) != std::string::npos;)
+      text.erase(at, text.find('"', at + 7) - at + 1);
+    return text;
+  };
+  CHECK(without_times(read(folder / "one.xml")) == without_times(read(folder / "two.xml")));
+  for (const char* name : {"lead-1", "depth-1"}) {
+    auto a = nlohmann::json::parse(read(folder / (std::string("one/") + name + ".json")));
+    auto b = nlohmann::json::parse(read(folder / (std::string("two/") + name + ".json")));
+    a.erase("perf");
+    b.erase("perf");
+    CHECK(a == b);
+  }
+  write(folder / "bad.toml", "[[stream]]\nendpoint = \"in\"\nalternat = 2\n");
+  const auto bad = isochio("run lead-1 " + (folder / "bad.toml") + " --jobs 2");
+  CHECK(bad.code == 2);
+  CHECK(has(bad.out, "bad.toml:3: stream[0].alternat"));
+}
+
+TEST_CASE("--profile all shows where host controllers differ") {
+  const Folder folder;
+  write(folder / "chain.toml",
+        "speed = \"fs\"\nframes = 8\n[[stream]]\nalternate = 2\nendpoint = \"in\"\ndepth = 1\nsize = 100\n[expect]\n");
+  const auto shown = isochio("run " + (folder / "chain.toml") + " --profile all");
+  CHECK(has(shown.out, "in: refused calls"));
+  CHECK(has(shown.out, "1 iso_too_old"));
+  const auto rows = nlohmann::json::parse(
+      isochio("run " + (folder / "chain.toml") + " --profile all --json -", "2>/dev/null").out)[0]["rows"];
+  bool found = false;
+  for (const auto& row : rows) {
+    if (row["aspect"] != "in: entries not success") continue;
+    found = true;
+    CHECK(row["differs"] == true);
+    CHECK(row["values"]["xhci"] == "none");
+    CHECK(row["values"]["uhci"] == "0..7 underrun");
+    CHECK(row["values"]["ehci"].is_null());
+  }
+  CHECK(found);
+  const auto refused = isochio("run " + (folder / "chain.toml") + " --profile ehci");
+  CHECK(refused.code == 2);
+  CHECK(has(refused.out, "ehci does not drive devices at full speed"));
 }

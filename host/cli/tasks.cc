@@ -1,0 +1,309 @@
+#include "cli/tasks.h"
+
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <optional>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+
+namespace isochio::cli {
+namespace {
+
+using Json = nlohmann::json;
+
+Json encode(const check::Violation& v) {
+  return Json::array(
+      {static_cast<int>(v.rule), v.request, v.entry, v.endpoint.value, v.at.value, v.time.bits, v.expected, v.seen});
+}
+
+check::Violation decode_violation(const Json& j) {
+  check::Violation v;
+  v.rule = static_cast<check::Rule>(j.at(0).get<int>());
+  v.request = j.at(1);
+  v.entry = j.at(2);
+  v.endpoint.value = j.at(3).get<std::uint8_t>();
+  v.at.value = j.at(4);
+  v.time.bits = j.at(5);
+  v.expected = j.at(6);
+  v.seen = j.at(7);
+  return v;
+}
+
+Json encode(const check::StreamStatistics& s) {
+  const auto& p = s.payload;
+  return Json::array({s.endpoint.value, s.requests, s.entries, s.bytes, s.late, s.early, s.missed, p.packets, p.lost,
+                      p.corrupt, p.duplicate, p.reordered, s.latency.percentile(50).bits, s.latency.max().bits});
+}
+
+check::StreamStatistics decode_stream(const Json& j) {
+  check::StreamStatistics s;
+  s.endpoint.value = j.at(0).get<std::uint8_t>();
+  std::uint64_t* const fields[] = {&s.requests,
+                                   &s.entries,
+                                   &s.bytes,
+                                   &s.late,
+                                   &s.early,
+                                   &s.missed,
+                                   &s.payload.packets,
+                                   &s.payload.lost,
+                                   &s.payload.corrupt,
+                                   &s.payload.duplicate,
+                                   &s.payload.reordered};
+  std::size_t at = 1;
+  for (auto* field : fields) *field = j.at(at++);
+  // Median and maximum are all that is shown of it.
+  s.latency.add(bus::Duration{j.at(at).get<std::int64_t>()});
+  s.latency.add(bus::Duration{j.at(at + 1).get<std::int64_t>()});
+  return s;
+}
+
+Json encode(const report::StreamOutcome& o) {
+  Json j{{"name", o.name},       {"requests", o.requests}, {"count", o.entry_count}, {"lead", o.first_lead},
+         {"refused", o.refused}, {"overall", o.overall},   {"ring", o.ring_empty},   {"out", o.entries_left_out}};
+  j["ranges"] = Json::array();
+  for (const auto& r : o.entries)
+    j["ranges"].push_back({r.first, r.last, r.status, static_cast<int>(r.neutral), r.bytes});
+  return j;
+}
+
+report::StreamOutcome decode_outcome(const Json& j) {
+  report::StreamOutcome o{j.at("name"),    j.at("requests"), j.at("count"), j.at("lead"),
+                          j.at("refused"), j.at("overall"),  j.at("ring"),  {},
+                          j.at("out")};
+  for (const auto& r : j.at("ranges"))
+    o.entries.push_back({r.at(0), r.at(1), r.at(2), static_cast<controller::Status>(r.at(3).get<int>()), r.at(4)});
+  return o;
+}
+
+Json encode(const report::ExpectationResult& e) {
+  Json j{{"given", e.given}, {"error", e.error_expected}, {"mismatches", e.mismatches}, {"listed", Json::array()}};
+  for (const auto& m : e.listed) j["listed"].push_back({m.where, m.expected, m.got});
+  return j;
+}
+
+report::ExpectationResult decode_expectation(const Json& j) {
+  report::ExpectationResult e{j.at("given"), j.at("error"), j.at("mismatches"), {}};
+  for (const auto& m : j.at("listed")) e.listed.push_back({m.at(0), m.at(1), m.at(2)});
+  return e;
+}
+
+Json encode(const report::RunResult& r) {
+  Json j{{"scenario", r.scenario},
+         {"seed", r.seed},
+         {"speed", static_cast<int>(r.speed)},
+         {"frames", r.frames},
+         {"verdict", static_cast<int>(r.verdict)},
+         {"error", r.error},
+         {"repeat", r.repeat_command},
+         {"profile", r.profile},
+         {"sof", {r.sof.count, r.sof.intervals, r.sof.min.bits, r.sof.max.bits, r.sof.jitter.bits}},
+         {"compared", r.bytes_compared},
+         {"skipped", r.skipped},
+         {"hidden", r.not_observable},
+         {"violations", r.violations},
+         {"reported", r.violations_reported},
+         {"perf", {r.perf.clocks, r.perf.clocks_evaluated, r.perf.bus_seconds, r.perf.wall_seconds}},
+         {"expectation", encode(r.expectation)}};
+  j["streams"] = j["outcome"] = Json::array();
+  for (const auto& s : r.streams) j["streams"].push_back(encode(s));
+  for (const auto& o : r.outcome) j["outcome"].push_back(encode(o));
+  return j;
+}
+
+report::RunResult decode_result(const Json& j) {
+  report::RunResult r;
+  r.scenario = j.at("scenario");
+  r.seed = j.at("seed");
+  r.speed = static_cast<usb::Speed>(j.at("speed").get<int>());
+  r.frames = j.at("frames");
+  r.verdict = static_cast<report::Verdict>(j.at("verdict").get<int>());
+  r.error = j.at("error");
+  r.repeat_command = j.at("repeat");
+  r.profile = j.at("profile");
+  const auto& sof = j.at("sof");
+  r.sof.count = sof.at(0);
+  r.sof.intervals = sof.at(1);
+  r.sof.min.bits = sof.at(2);
+  r.sof.max.bits = sof.at(3);
+  r.sof.jitter.bits = sof.at(4);
+  r.bytes_compared = j.at("compared");
+  r.skipped = j.at("skipped");
+  r.not_observable = j.at("hidden");
+  r.violations = j.at("violations");
+  r.violations_reported = j.at("reported");
+  const auto& perf = j.at("perf");
+  r.perf = {perf.at(0), perf.at(1), perf.at(2), perf.at(3)};
+  r.expectation = decode_expectation(j.at("expectation"));
+  for (const auto& s : j.at("streams")) r.streams.push_back(decode_stream(s));
+  for (const auto& o : j.at("outcome")) r.outcome.push_back(decode_outcome(o));
+  return r;
+}
+
+Finished lost(const std::string& why) {
+  Finished finished;
+  finished.trouble = target_not_available;
+  finished.message = why;
+  return finished;
+}
+
+/// One process and the pipe from it.
+struct Child {
+  pid_t pid = -1;
+  int pipe = -1;
+  std::size_t task = 0;
+  std::string text;
+};
+
+void write_all(int file, const std::string& text) {
+  std::size_t done = 0;
+  while (done < text.size()) {
+    const auto n = ::write(file, text.data() + done, text.size() - done);
+    if (n < 0 && errno != EINTR) return;
+    if (n > 0) done += static_cast<std::size_t>(n);
+  }
+}
+
+using RunTask = std::function<Finished(const Task&, const std::function<void(double)>&)>;
+
+std::optional<Child> start(const Task& task, std::size_t number, const RunTask& run) {
+  std::array<int, 2> ends{};
+  if (::pipe(ends.data()) != 0) return std::nullopt;
+  std::fflush(stdout);
+  std::fflush(stderr);
+  const pid_t pid = ::fork();
+  if (pid < 0) {
+    ::close(ends[0]);
+    ::close(ends[1]);
+    return std::nullopt;
+  }
+  if (pid == 0) {
+    ::close(ends[0]);
+    std::string text;
+    try {
+      text = encode(run(task, {}));
+    } catch (const std::exception& problem) {
+      text = encode(lost(problem.what()));
+    }
+    write_all(ends[1], text);
+    ::_exit(0);
+  }
+  ::close(ends[1]);
+  return Child{pid, ends[0], number, {}};
+}
+
+/// Reads what there is; true when the child has ended.
+bool read_some(Child& child) {
+  std::array<char, 65536> block{};
+  const auto n = ::read(child.pipe, block.data(), block.size());
+  if (n > 0) child.text.append(block.data(), static_cast<std::size_t>(n));
+  return n == 0 || (n < 0 && errno != EINTR);
+}
+
+Finished reap(const Child& child, const Task& task) {
+  ::close(child.pipe);
+  int status = 0;
+  while (::waitpid(child.pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFSIGNALED(status)) return lost(fmt::format("{}: ended by signal {}", task.scenario, WTERMSIG(status)));
+  return decode(child.text);
+}
+
+class Pool {
+ public:
+  Pool(const std::vector<Task>& tasks, unsigned jobs, const RunTask& run) : tasks_(tasks), jobs_(jobs), run_(run) {}
+
+  void work(const std::function<void(const Finished&)>& tell, const std::function<void(double)>& progress,
+            const std::atomic<bool>& interrupted) {
+    std::size_t next = 0;
+    std::size_t told = 0;
+    std::size_t done = 0;
+    while (told < tasks_.size()) {
+      while (children_.size() < jobs_ && next < tasks_.size() && !interrupted) {
+        auto child = start(tasks_[next], next, run_);
+        if (child) {
+          children_.push_back(std::move(*child));
+        } else {
+          finished_[next] =
+              lost(fmt::format("{}: no process could be started: {}", tasks_[next].scenario, std::strerror(errno)));
+          ++done;
+        }
+        ++next;
+      }
+      if (children_.empty() && !finished_.contains(told)) return;  // interrupted
+      done += wait();
+      for (; finished_.contains(told); ++told) {
+        tell(finished_[told]);
+        finished_.erase(told);
+      }
+      progress(static_cast<double>(done) / static_cast<double>(tasks_.size()));
+    }
+  }
+
+ private:
+  /// Waits until something comes; how many children ended.
+  std::size_t wait() {
+    std::vector<pollfd> files;
+    for (const auto& child : children_) files.push_back({child.pipe, POLLIN, 0});
+    if (files.empty() || ::poll(files.data(), files.size(), 1000) <= 0) return 0;
+    std::size_t ended = 0;
+    for (std::size_t i = children_.size(); i-- > 0;) {
+      if (files[i].revents == 0 || !read_some(children_[i])) continue;
+      finished_[children_[i].task] = reap(children_[i], tasks_[children_[i].task]);
+      children_.erase(children_.begin() + static_cast<std::ptrdiff_t>(i));
+      ++ended;
+    }
+    return ended;
+  }
+
+  const std::vector<Task>& tasks_;
+  unsigned jobs_;
+  const RunTask& run_;
+  std::vector<Child> children_;
+  std::map<std::size_t, Finished> finished_;  ///< not yet told
+};
+
+}  // namespace
+
+std::string encode(const Finished& finished) {
+  Json j{{"trouble", finished.trouble}, {"message", finished.message}, {"not_driven", finished.not_driven}};
+  j["result"] = encode(finished.result);
+  j["first"] = Json::array();
+  for (const auto& violation : finished.first) j["first"].push_back(encode(violation));
+  return j.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Finished decode(const std::string& text) {
+  try {
+    const auto j = Json::parse(text);
+    Finished finished;
+    finished.trouble = j.at("trouble");
+    finished.message = j.at("message");
+    finished.not_driven = j.at("not_driven");
+    finished.result = decode_result(j.at("result"));
+    for (const auto& violation : j.at("first")) finished.first.push_back(decode_violation(violation));
+    return finished;
+  } catch (const Json::exception& problem) {
+    return lost(std::string("a run ended without a result: ") + problem.what());
+  }
+}
+
+void run_tasks(const std::vector<Task>& tasks, unsigned jobs, const RunTask& run,
+               const std::function<void(const Finished&)>& tell, const std::function<void(double)>& progress,
+               const std::atomic<bool>& interrupted) {
+  if (jobs > 1 && tasks.size() > 1) return Pool(tasks, jobs, run).work(tell, progress, interrupted);
+  for (std::size_t i = 0; i < tasks.size() && !interrupted; ++i) {
+    const auto whole = static_cast<double>(tasks.size());
+    tell(run(tasks[i], [&](double share) { progress((static_cast<double>(i) + share) / whole); }));
+  }
+}
+
+}  // namespace isochio::cli
