@@ -85,6 +85,7 @@ void Diagnosis::on_submit(const IsochRequest& request, bus::BusTime at) {
   s.depth = std::max(s.depth, ++s.undelivered);
   const std::uint64_t first = request.first_frame;
   s.last = {first, first + std::max<std::uint64_t>(1, frames_of(s, request.entries.size())), request.entries.size()};
+  s.continuous = !request.explicit_start;
   s.refused_again = s.stale = 0;
   s.jumped_from.reset();
 }
@@ -250,6 +251,10 @@ void Diagnosis::bad_list(const Stream& s, const IsochRequest& request, bus::BusT
     seen = fmt::format("a start in frame {}, which is no multiple of {}: {}", request.first_frame, alignment,
                        per_entry(s));
   } else {
+    if (s.continuous && request.explicit_start && s.in_flight > 0)
+      tell(Rule::explicit_on_continuous, request.endpoint, 0, at, "first frame 0 again until the pipe has drained",
+           fmt::format("frame {} asked for on a stream that was started with first frame 0: BadArgument",
+                       request.first_frame));
     return;
   }
   tell(Rule::bad_list, request.endpoint, 0, at, "a list that the endpoint can do", seen + ": BadArgument");
@@ -301,6 +306,11 @@ void Diagnosis::on_dropped(const controller::Delivery& delivery, Dropped why, bu
 
 void Diagnosis::on_abort(usb::EndpointAddress endpoint, bool, bus::BusTime at) { stream(endpoint).aborted = at; }
 
+void Diagnosis::on_clear_stall(usb::EndpointAddress endpoint, bus::BusTime at) {
+  tell(Rule::clears_stall, endpoint, 0, at, "errors taken as those of single packets",
+       "ClearStall on an isochronous pipe: it can't stall, and nothing is cleared");
+}
+
 void Diagnosis::on_task(bus::BusTime begin, bus::BusTime end) {
   if (end - begin < waiting) return;
   for (std::size_t i = 0; i < streams_.size(); ++i) {
@@ -321,6 +331,17 @@ void Diagnosis::consumed(usb::EndpointAddress endpoint, std::uint64_t request, s
   tell(Rule::transfer_thrown_away, endpoint, request, at, "the entries looked at, one by one",
        fmt::format("whole transfer thrown away for its overall status 0x{:08x} although {} of its frames {} good",
                    static_cast<std::uint32_t>(overall), good, good == 1 ? "is" : "are"));
+}
+
+/// Formats may keep fewer digits; what is off by a part in a hundred is another number.
+void Diagnosis::feedback_used(usb::EndpointAddress endpoint, std::uint64_t request, std::uint32_t sent,
+                              std::uint32_t used, bus::BusTime at) {
+  constexpr std::uint32_t part = 100;
+  const std::uint32_t off = sent > used ? sent - used : used - sent;
+  if (off <= sent / part) return;
+  const auto samples = [](std::uint32_t q16) { return static_cast<double>(q16) / 65536.0; };
+  tell(Rule::feedback_misread, endpoint, request, at, fmt::format("{:.4f} samples an interval", samples(sent)),
+       fmt::format("feedback taken for {:.4f} samples: bytes or fixed point misread", samples(used)));
 }
 
 void Diagnosis::freed(usb::EndpointAddress endpoint, bus::BusTime at) { stream(endpoint).freed = at; }

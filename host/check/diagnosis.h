@@ -28,6 +28,9 @@ class Diagnosis final : public controller::RequestObserver, public controller::D
   /// The driver took `used` entries of a completed request; `good` had data or were short, without error.
   void consumed(usb::EndpointAddress endpoint, std::uint64_t request, std::int32_t overall, std::size_t good,
                 std::size_t used, bus::BusTime at);
+  /// The driver took a feedback value of `sent` samples for `used` (16.16 both).
+  void feedback_used(usb::EndpointAddress endpoint, std::uint64_t request, std::uint32_t sent, std::uint32_t used,
+                     bus::BusTime at);
   /// The driver freed what its completions work on.
   void freed(usb::EndpointAddress endpoint, bus::BusTime at);
   /// The driver has given up waiting; it still counts `outstanding` requests as in flight.
@@ -47,6 +50,7 @@ class Diagnosis final : public controller::RequestObserver, public controller::D
   void on_dropped(const controller::Delivery& delivery, Dropped why, bus::BusTime at) override;
   void on_task(bus::BusTime begin, bus::BusTime end) override;
   void on_abort(usb::EndpointAddress endpoint, bool synchronous, bus::BusTime at) override;
+  void on_clear_stall(usb::EndpointAddress endpoint, bus::BusTime at) override;
 
  private:
   /// A driver's buffer, by which one request and its next use are known for the same.
@@ -76,6 +80,7 @@ class Diagnosis final : public controller::RequestObserver, public controller::D
     bool over = false;          ///< such a completion was delivered, and none other since
     std::uint64_t zero_gaps = 0, lost_frames = 0;
     std::uint64_t dropped = 0;
+    bool continuous = false;  ///< the last accepted request had first frame 0
     std::optional<bus::BusTime> freed, aborted;
     std::optional<std::uint64_t> jumped_from;  ///< the frame counter changed since the last accepted request
     std::array<bool, rule_count> told{};

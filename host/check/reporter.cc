@@ -91,6 +91,12 @@ const char* to_string(Rule rule) {
       return "completion_unserved";
     case Rule::bad_list:
       return "bad_list";
+    case Rule::explicit_on_continuous:
+      return "explicit_on_continuous";
+    case Rule::clears_stall:
+      return "clears_stall";
+    case Rule::feedback_misread:
+      return "feedback_misread";
   }
   return "?";
 }
@@ -168,6 +174,9 @@ Group group_of(Rule rule) {
     case Rule::completion_dropped:
     case Rule::completion_unserved:
     case Rule::bad_list:
+    case Rule::explicit_on_continuous:
+    case Rule::clears_stall:
+    case Rule::feedback_misread:
       return Group::driver;
   }
   return Group::status;

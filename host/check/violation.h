@@ -58,8 +58,11 @@ enum class Rule : std::uint8_t {
   completion_dropped,
   completion_unserved,
   bad_list,
+  explicit_on_continuous,
+  clears_stall,
+  feedback_misread,
 };
-inline constexpr std::size_t rule_count = static_cast<std::size_t>(Rule::bad_list) + 1;
+inline constexpr std::size_t rule_count = static_cast<std::size_t>(Rule::feedback_misread) + 1;
 const char* to_string(Rule rule);
 
 /// What a reader asks for, and one JUnit test case each.

@@ -35,6 +35,8 @@ class DriverObserver {
     (void)begin;
     (void)end;
   }
+  /// IOUSBHostPipe::ClearStall on an isochronous pipe, which can't stall.
+  virtual void on_clear_stall(usb::EndpointAddress, bus::BusTime) {}
   /// IOUSBHostPipe::Abort.
   virtual void on_abort(usb::EndpointAddress, bool synchronous, bus::BusTime) { (void)synchronous; }
 };

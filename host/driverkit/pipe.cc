@@ -134,7 +134,11 @@ kern_return_t IOUSBHostPipe::GetIdlePolicy(std::uint32_t* idleTimeoutMs, OSDispa
 
 kern_return_t IOUSBHostPipe::ClearStall(bool withRequest, OSDispatchMethod) {
   if (const IOReturn refused = ivars->state(); refused != kIOReturnSuccess) return refused;
-  if (ivars->config.type == usb::TransferType::isochronous) return kIOReturnUnsupported;  // they can't halt
+  if (ivars->config.type == usb::TransferType::isochronous) {  // they can't halt
+    if (auto* observer = ivars->core->options.driver_observer; observer != nullptr)
+      observer->on_clear_stall(ivars->config.address, ivars->core->host->now());
+    return kIOReturnUnsupported;
+  }
   const OSSharedPtr<IOUSBHostPipe> held(this, OSRetain);
   ivars->abort(kIOReturnAborted);
   const auto cleared = ivars->core->host->clear_halt(ivars->config.address, withRequest);

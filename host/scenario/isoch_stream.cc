@@ -296,6 +296,7 @@ void IsochStream::completed(Slot& slot, IOReturn status) {
   const bool looks = pattern_->looks_at_entries(status);
   if (looks) look_at(slot);
   tell_consumed(slot, status, looks);
+  if (pattern_->clears_stall(status)) pipe_->ClearStall(true);
   if (const auto work = pattern_->work(completions_); work.bits > 0)
     context_.runtime.host().run_until(context_.runtime.host().now() + work);
   // One damaged packet does not make a silent device: the checks report it, and the stream goes on.
@@ -473,7 +474,11 @@ void IsochStream::take_feedback(std::span<const std::uint8_t> bytes, const check
          fmt::format("feedback of {:.5f} samples", samples(nominal)),
          value ? fmt::format("{:.5f} samples", samples(value->q16)) : fmt::format("{} bytes", bytes.size())});
   }
-  if (value && follow_) follow_(*value);
+  if (!value) return;
+  const FeedbackValue used{pattern_->feedback(bytes, value->q16)};
+  if (context_.diagnosis != nullptr)
+    context_.diagnosis->feedback_used(place.endpoint, place.request, value->q16, used.q16, place.time);
+  if (follow_) follow_(used);
 }
 
 }  // namespace isochio::scenario

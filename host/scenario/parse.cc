@@ -121,6 +121,8 @@ void read_driver(Table& table, IsochStreamPlan& plan) {
   }
   if (plan.driver == "repaired") return;
   if (plan.synchronous) table.fail("driver", "patterns are for streams with mode = \"async\"");
+  if (plan.driver.starts_with("feedback_") && plan.payload != Payload::feedback)
+    table.fail("driver", "this is a mistake of the stream with payload = \"feedback\"");
   if (plan.driver == "max_packet_stride" && plan.endpoint.is_in())
     table.fail("driver", "\"max_packet_stride\" is a mistake of OUT streams");
   const bool zero = plan.driver == "first_frame_0_from_completion";

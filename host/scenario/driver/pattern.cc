@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <array>
 
+#include "scenario/driver/clears_stall.h"
 #include "scenario/driver/counts_cancelled_completions.h"
 #include "scenario/driver/cursor_not_advanced_after_refusal.h"
 #include "scenario/driver/depth_1.h"
+#include "scenario/driver/explicit_after_zero.h"
+#include "scenario/driver/feedback_first_byte.h"
+#include "scenario/driver/feedback_wrong_format.h"
 #include "scenario/driver/first_frame_0_from_completion.h"
 #include "scenario/driver/forgotten_resubmit.h"
 #include "scenario/driver/frees_before_completions.h"
@@ -70,6 +74,10 @@ constexpr auto known = std::to_array<Known>({
      make<SlowCompletion>},
     {{"unserved_action_target", "its actions' target is no service: completions never come"}, make<UnservedTarget>},
     {{"list_of_1024", "asks for 1024 entries in one list"}, make<ListOf1024>},
+    {{"explicit_after_zero", "starts with first frame 0 and goes on with explicit frames"}, make<ExplicitAfterZero>},
+    {{"clears_stall", "calls ClearStall after a transfer that is not Success"}, make<ClearsStall>},
+    {{"feedback_first_byte", "takes the first byte of a feedback value for the samples"}, make<FeedbackFirstByte>},
+    {{"feedback_wrong_format", "reads 16.16 feedback as 10.14"}, make<FeedbackWrongFormat>},
     {{"not_whole_frames", "makes lists that do not fill whole frames"}, make<NotWholeFrames>},
 });
 
@@ -78,6 +86,7 @@ constexpr auto known = std::to_array<Known>({
 std::span<const PatternName> pattern_names() {
   static const auto names = [] {
     std::vector<PatternName> all;
+    all.reserve(known.size());
     for (const auto& one : known) all.push_back(one.name);
     return all;
   }();
@@ -86,6 +95,7 @@ std::span<const PatternName> pattern_names() {
 
 std::vector<std::string> pattern_words() {
   std::vector<std::string> words;
+  words.reserve(known.size());
   for (const auto& one : known) words.emplace_back(one.name.name);
   return words;
 }

@@ -101,6 +101,17 @@ class Pattern {
     return true;
   }
 
+  /// Whether a completion makes it call ClearStall.
+  virtual bool clears_stall(IOReturn overall) const {
+    (void)overall;
+    return false;
+  }
+  /// What it takes a feedback value for, in 16.16; `right` is what it says.
+  virtual std::uint32_t feedback(std::span<const std::uint8_t> bytes, std::uint32_t right) const {
+    (void)bytes;
+    return right;
+  }
+
   // After the stream was interrupted (abort, alternate setting, reset, sleep).
   virtual bool copies_pipe_again() const { return true; }
   virtual bool plans_again() const { return true; }

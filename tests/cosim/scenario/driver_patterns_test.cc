@@ -23,6 +23,7 @@ struct Case {
 };
 
 constexpr const char* plain_in = "alternate = 2\nendpoint = \"in\"\n";
+constexpr const char* feedback = "alternate = 9\nendpoint = \"in\"\npayload = \"feedback\"\nsample_rate = 44100\n";
 constexpr const char* blocked =
     "[software]\nqueue_block_us = 60000\nqueue_block_every_us = 90000\n[checks]\ncompletion_latency_us = 1e6\n";
 
@@ -49,6 +50,12 @@ const std::vector<Case>& cases() {
       {"slow_completion", Rule::slow_completion, "the last request in flight had ended", plain_in},
       {"unserved_action_target", Rule::completion_unserved, "is no IOService", plain_in},
       {"list_of_1024", Rule::bad_list, "a list of 1024 entries", plain_in},
+      {"explicit_after_zero", Rule::explicit_on_continuous, "on a stream that was started with first frame 0", plain_in,
+       "[driverkit]\nexplicit_on_continuous = \"bad_argument\"\n"},
+      {"clears_stall", Rule::clears_stall, "it can't stall", plain_in,
+       "[driverkit]\noverall_status = \"always_overrun\"\n"},
+      {"feedback_first_byte", Rule::feedback_misread, "bytes or fixed point misread", feedback},
+      {"feedback_wrong_format", Rule::feedback_misread, "bytes or fixed point misread", feedback},
       {"not_whole_frames", Rule::bad_list, "no whole number of frames", plain_in},
   };
   return all;

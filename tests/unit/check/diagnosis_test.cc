@@ -344,6 +344,28 @@ TEST_SUITE("diagnosis") {
     CHECK(b.found() == Rules{Rule::completion_dropped, Rule::completion_unserved});
   }
 
+  TEST_CASE("an explicit frame behind first frame 0, a stall that can't be and a misread value have their names") {
+    Bench zero;
+    zero.accept_anywhere(0, 1002);
+    zero.refuse(1, 1003, Status::bad_argument);
+    CHECK(zero.found() == Rules{Rule::explicit_on_continuous});
+    Bench drained;
+    drained.complete(drained.accept_anywhere(0, 1002));
+    drained.refuse(1, 1003, Status::bad_argument);
+    CHECK(drained.found().empty());
+
+    Bench stall;
+    stall.diagnosis.on_clear_stall(in, stall.now());
+    CHECK(stall.found() == Rules{Rule::clears_stall});
+
+    Bench feedback;
+    feedback.diagnosis.feedback_used(in, 1, 6U << 16U, (6U << 16U) + 100, feedback.now());
+    CHECK(feedback.found().empty());
+    feedback.diagnosis.feedback_used(in, 1, 6U << 16U, 24U << 16U, feedback.now());
+    CHECK(feedback.found() == Rules{Rule::feedback_misread});
+    CHECK(feedback.text() == "feedback taken for 24.0000 samples: bytes or fixed point misread");
+  }
+
   TEST_CASE("a list that is refused is told what is wrong with it") {
     const auto said = [](std::uint32_t interval, std::size_t entries, std::uint64_t first) {
       Bench b(interval);
