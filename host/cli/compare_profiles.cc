@@ -84,13 +84,14 @@ ProfileComparison compare(std::span<const Finished> runs) {
   for (std::size_t i = 0; i < runs.size(); ++i) {
     comparison.profiles.push_back(runs[i].result.profile);
     if (runs[i].not_driven) continue;
-    for (const auto& [aspect, cell] : aspects(runs[i].result)) {
+    for (const auto& told : aspects(runs[i].result)) {
+      const std::string& aspect = told.first;
       auto row = std::ranges::find_if(comparison.rows, [&](const auto& known) { return known.aspect == aspect; });
       if (row == comparison.rows.end()) {
         comparison.rows.push_back({aspect, std::vector<std::string>(runs.size()), false});
         row = std::prev(comparison.rows.end());
       }
-      row->cells[i] = cell;
+      row->cells[i] = told.second;
     }
   }
   for (auto& row : comparison.rows) {
