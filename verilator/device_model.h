@@ -33,7 +33,7 @@ class DeviceModel {
     top_ = std::make_unique<Top>(context_.get());
     root_ = top_->rootp;
     load(options);
-    if constexpr (traced) open_wave(options.wave_path);
+    if constexpr (traced) open_wave(options);
   }
 
   void set_data(std::uint8_t byte) { root_->utmi_data_i = byte; }
@@ -66,7 +66,8 @@ class DeviceModel {
     skipped_ = 0;
     if constexpr (traced) {
       ++edge_;
-      wave_->dump(static_cast<std::uint64_t>(edge_) * 50'000 / 3);
+      if (edge_ >= first_wave_edge_ && edge_ <= last_wave_edge_)
+        wave_->dump(static_cast<std::uint64_t>(edge_) * 50'000 / 3);
     }
   }
 
@@ -104,7 +105,10 @@ class DeviceModel {
     root_->rst_i = 0;
   }
 
-  void open_wave(const std::string& path) {
+  void open_wave(const DeviceOptions& options) {
+    first_wave_edge_ = options.wave_from.bits / bus::utmi_clock.bits;
+    last_wave_edge_ = options.wave_until.bits / bus::utmi_clock.bits;
+    const std::string& path = options.wave_path;
     constexpr int hierarchy_levels = 99;
     context_->timeunit(-12);
     context_->timeprecision(-12);
@@ -127,6 +131,7 @@ class DeviceModel {
   std::unique_ptr<VerilatedFstC> wave_;
   std::uint32_t skipped_ = 0;  ///< since the last evaluated edge
   std::int64_t edge_ = 0;
+  std::int64_t first_wave_edge_ = 0, last_wave_edge_ = 0;  ///< those that the wave file holds
 };
 
 }  // namespace isochio::verilated

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -16,6 +17,8 @@ struct DeviceOptions {
   bool fs_only = false;                 ///< the configuration pin: the device never chirps
   bool idle_skipping = true;            ///< exact idle skipping (docs/rtl.md)
   std::string wave_path;                ///< FST file; empty = none. Uses the slower build with tracing
+  /// The stretch of bus time that the file holds.
+  bus::BusTime wave_from{}, wave_until{std::numeric_limits<std::int64_t>::max()};
 };
 
 /// A Link with what only a simulation can do to a device.

@@ -1,4 +1,5 @@
 // isochio: the command.
+#include <csignal>
 #include <cstdio>
 #include <exception>
 
@@ -17,6 +18,8 @@ int complain(const std::string& message) {
 
 int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only out of memory gets here
   using namespace isochio::cli;
+  // A file that reaches a limit is an error like a full disk, not the end of the program.
+  std::signal(SIGXFSZ, SIG_IGN);
   CLI::App app{
       "isochio tests USB isochronous transfers: a Verilog USB 2.0 device runs in simulation, a modelled host\n"
       "issues IsochIO requests against it, and every frame is judged.",

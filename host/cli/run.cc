@@ -10,10 +10,12 @@
 
 #include <fmt/format.h>
 
+#include "cli/annotations.h"
 #include "cli/command.h"
 #include "cli/compare_profiles.h"
 #include "cli/progress.h"
 #include "cli/tasks.h"
+#include "cli/wave_on_violation.h"
 #include "controller/profile.h"
 #include "libusb/libusb_host.h"
 #include "libusb/watch.h"
@@ -34,14 +36,17 @@ struct Options {
   std::optional<std::uint64_t> seed, frames;
   std::optional<unsigned> wait;  // seconds
   unsigned jobs = 1;
+  double wave_window_ms = 2;
   std::string profile;
-  std::string target = "sim", speed, json, html, junit, wave, capture, payload, received, device, bus_port;
+  std::string target = "sim", speed, json, html, junit, wave, wave_on_violation, capture, payload, received, device,
+              bus_port;
 };
 
 std::atomic<bool> interrupted{false};  // set by the handler, the only thing that it may do
 
 std::unique_ptr<bus::Link> simulator(const scenario::LinkRequest& request) {
-  return verilated::make_simulated_device({request.image, request.fs_only, request.idle_skipping, request.wave_path});
+  return verilated::make_simulated_device({request.image, request.fs_only, request.idle_skipping, request.wave_path,
+                                           request.wave_window.from, request.wave_window.until});
 }
 
 /// The device that --bus-port or --device VID:PID names, else the one that the scenario's description names.
@@ -64,7 +69,7 @@ std::unique_ptr<controller::Host> real_host(const Options& options, const scenar
 std::string target_problem(const Options& options) {
   const bool identity = libusb::parse_identity(options.device).has_value();
   if (options.target == "libusb") {
-    if (!options.wave.empty() || !options.capture.empty() || options.no_skip)
+    if (!options.wave.empty() || !options.wave_on_violation.empty() || !options.capture.empty() || options.no_skip)
       return "--wave, --capture and --no-skip look into the simulation; --target libusb has no such thing";
     if (!options.bus_port.empty() && !libusb::parse_place(options.bus_port))
       return fmt::format("--bus-port {}: a bus and its ports, as isochio devices shows them, e.g. 1-4.2",
@@ -143,6 +148,15 @@ class StandardOutput {
   std::string folder_;
 };
 
+/// What reports say of a scenario that could not be run.
+report::RunResult not_run(const std::string& scenario, const Options& options) {
+  report::RunResult result;
+  result.scenario = fs::path(scenario).stem().string();
+  result.seed = options.seed.value_or(0);
+  result.repeat_command = "isochio run " + scenario;
+  return result;
+}
+
 /// One run of a scenario; `trouble` says why there is no result.
 Finished run_one(const Options& options, const Task& task, bool several, const std::string& json,
                  const std::function<void(double)>& progress) {
@@ -152,8 +166,13 @@ Finished run_one(const Options& options, const Task& task, bool several, const s
     finished.message = message;
     return finished;
   };
+  const bool annotate = in_github_workflow();
+  finished.result = not_run(task.scenario, options);
   const auto loaded = load(options, task.scenario, task.profile);
-  if (!loaded) return failed(bad_input, loaded.error().to_string());
+  if (!loaded) {
+    if (annotate) finished.notes = annotation(loaded.error());
+    return failed(bad_input, loaded.error().to_string());
+  }
   const auto name = task.in_all_profiles ? loaded->name + "." + task.profile : loaded->name;
   scenario::RunOptions run;
   run.make_link = simulator;
@@ -178,9 +197,20 @@ Finished run_one(const Options& options, const Task& task, bool several, const s
     return finished;
   }
   auto outcome = scenario::run(*loaded, run);
-  if (!outcome)
+  if (!outcome) {
+    if (annotate) finished.notes = annotation({loaded->file.string(), 0, "", outcome.error().message});
     return failed(outcome.error().kind == scenario::RunError::Kind::target ? target_not_available : bad_input,
                   outcome.error().message);
+  }
+  if (annotate) finished.notes = annotations(*loaded, *outcome);
+  finished.output_failed = outcome->output_failed;
+  if (!options.wave_on_violation.empty() && outcome->result.verdict == report::Verdict::failed && !interrupted) {
+    const auto waves = write_waves(*loaded, run, *outcome,
+                                   {output(options.wave_on_violation, name, ".fst", several),
+                                    bus::from_ns(static_cast<std::int64_t>(options.wave_window_ms * 1e6))});
+    finished.notes += (waves ? *waves : "isochio: " + waves.error()) + "\n";
+    finished.output_failed = finished.output_failed || !waves;
+  }
   finished.result = std::move(outcome->result);
   finished.first = std::move(outcome->first);
   return finished;
@@ -221,7 +251,10 @@ class Teller {
   void tell(const Finished& finished) {
     if (finished.trouble != passed) {
       complain(finished.message);
+      fmt::print(talk_, "{}", finished.notes);
       trouble_ = finished.trouble;
+      junit_.push_back({finished.result, {}});
+      junit_.back().result.error = finished.message;
       return;
     }
     if (finished.not_driven) return;
@@ -230,7 +263,9 @@ class Teller {
     // Of many runs only those are told in full that are not as they should be; all stand in the table.
     if (!good || !(options_.all || options_.profile == "all" || options_.jobs > 1))
       fmt::print(talk_, "{}\n", report::console_summary(finished.result, finished.first, colour_));
+    fmt::print(talk_, "{}", finished.notes);
     std::fflush(talk_);
+    if (finished.output_failed) trouble_ = bad_input;
     results_.push_back(finished.result);
     junit_.push_back({finished.result, finished.first});
     if (options_.profile == "all") junit_.back().result.scenario += "." + finished.result.profile;
@@ -347,6 +382,12 @@ void add_run(CLI::App& app, Action& action) {
   command->add_option("--html", options->html, "Write a report for people here: one file, opens in a browser offline");
   command->add_option("--junit", options->junit, "Write a JUnit report here, one test suite a scenario");
   command->add_option("--wave", options->wave, "Write the device's signals here (FST, for GTKWave); slow");
+  command->add_option("--wave-on-violation", options->wave_on_violation,
+                      "Only if a check fails: run again up to there, and write the signals around the first violation\n"
+                      "here, with a save file for GTKWave beside it");
+  command->add_option("--wave-window", options->wave_window_ms, "With --wave-on-violation: milliseconds on each side")
+      ->check(CLI::Range(0.001, 10'000.0))
+      ->capture_default_str();
   command->add_option("--capture", options->capture, "Write every packet on the wire here (pcapng, for Wireshark)");
   command
       ->add_option(
@@ -359,7 +400,7 @@ void add_run(CLI::App& app, Action& action) {
       "Another device description than the scenario's: a name or a path; with --target libusb also VID:PID");
   command->add_flag("--no-skip", options->no_skip, "Evaluate every clock of the device; same results, slower");
   command->footer(
-      "With several scenarios, --json, --html, --wave and --capture name folders that get one file for each.\n"
+      "With several scenarios, --json, --html, --wave… and --capture name folders that get one file for each.\n"
       "The same seed gives the same report (but for \"perf\") and the same capture, byte for byte.\n"
       "Ctrl-C ends a run early and leaves whole files.\n"
       "\n"
@@ -369,6 +410,7 @@ void add_run(CLI::App& app, Action& action) {
       "  isochio run my.toml --seed 7 --frames 100 --json - | jq .violations\n"
       "  isochio run fs-audio --capture fs.pcapng && tshark -r fs.pcapng\n"
       "  isochio run fs-audio --html fs.html && xdg-open fs.html\n"
+      "  isochio run my.toml --wave-on-violation my.fst; gtkwave my.gtkw\n"
       "  isochio run --all --jobs 2 --junit report.xml\n"
       "  isochio run late-submit --profile all              where host controllers differ\n"
       "  isochio run hs-1x1024-in --target libusb           on a device that is plugged in\n"

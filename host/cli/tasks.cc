@@ -274,7 +274,11 @@ class Pool {
 }  // namespace
 
 std::string encode(const Finished& finished) {
-  Json j{{"trouble", finished.trouble}, {"message", finished.message}, {"not_driven", finished.not_driven}};
+  Json j{{"trouble", finished.trouble},
+         {"message", finished.message},
+         {"not_driven", finished.not_driven},
+         {"notes", finished.notes},
+         {"output_failed", finished.output_failed}};
   j["result"] = encode(finished.result);
   j["first"] = Json::array();
   for (const auto& violation : finished.first) j["first"].push_back(encode(violation));
@@ -288,6 +292,8 @@ Finished decode(const std::string& text) {
     finished.trouble = j.at("trouble");
     finished.message = j.at("message");
     finished.not_driven = j.at("not_driven");
+    finished.notes = j.at("notes");
+    finished.output_failed = j.at("output_failed");
     finished.result = decode_result(j.at("result"));
     for (const auto& violation : j.at("first")) finished.first.push_back(decode_violation(violation));
     return finished;

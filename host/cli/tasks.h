@@ -23,7 +23,9 @@ struct Finished {
   std::vector<check::Violation> first;
   int trouble = 0;  ///< an ExitCode; not passed: there is no result, and `message` says why
   std::string message;
-  bool not_driven = false;  ///< the profile can't drive the scenario's speed
+  std::string notes;           ///< lines to print behind the result: annotations, where waves are
+  bool output_failed = false;  ///< a file could not be written
+  bool not_driven = false;     ///< the profile can't drive the scenario's speed
 };
 
 /// Calls `run` for each task and `tell` with each result, in the tasks' order. With `jobs` 1 everything happens in this

@@ -20,6 +20,15 @@ void Source::note_lines(const std::string& key, const toml::node& node) {
   }
 }
 
+void Source::fail_unknown(const std::string& table, const std::string& key, std::string message) {
+  const std::string prefix = table.empty() ? "" : table + ".";
+  const bool same_table =
+      error_ && error_->key.starts_with(prefix) && error_->key.find_first_of(".[", prefix.size()) == std::string::npos;
+  if (error_ && (error_is_unknown_ || !same_table)) return;
+  error_ = InputError{file_, line_of(key), key, std::move(message)};
+  error_is_unknown_ = true;
+}
+
 int Source::line_of(std::string key) const {
   for (;;) {
     if (const auto found = lines_.find(key); found != lines_.end()) return found->second;
@@ -110,8 +119,9 @@ void Table::finish() {
     if (known_.contains(name.str())) continue;
     const std::vector<std::string> words(known_.begin(), known_.end());
     const auto near = nearest(name.str(), words);
-    fail(name.str(), near ? fmt::format("there is no such key; do you mean \"{}\"?", *near)
-                          : "there is no such key; here are " + quoted_list(words));
+    source_->fail_unknown(key_, key(name.str()),
+                          near ? fmt::format("there is no such key; do you mean \"{}\"?", *near)
+                               : "there is no such key; here are " + quoted_list(words));
   }
 }
 

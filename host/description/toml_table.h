@@ -25,6 +25,9 @@ class Source {
   void fail(const std::string& key, std::string message) {
     if (!error_) error_ = InputError{file_, line_of(key), key, std::move(message)};
   }
+  /// A key of `table` that is not known. It goes before another error of the same table, which it is likely to be the
+  /// reason of: a misspelt key is a missing one too.
+  void fail_unknown(const std::string& table, const std::string& key, std::string message);
   const std::optional<InputError>& error() const { return error_; }
   /// Line of a key, or of the nearest key around it that is in the file.
   int line_of(std::string key) const;
@@ -35,6 +38,7 @@ class Source {
   std::string file_;
   std::map<std::string, int> lines_;
   std::optional<InputError> error_;
+  bool error_is_unknown_ = false;
 };
 
 class Table {

@@ -64,15 +64,18 @@ std::string group_case(const JUnitRun& run, check::Group group) {
     return head + (not_run ? "><skipped/></testcase>\n" : "/>\n");
   }
   std::string reasons;
+  std::string first;
   std::uint64_t told = 0;
   for (const auto& v : run.first) {
     if (check::group_of(v.rule) != group) continue;
-    reasons += escape(check::to_string(v)) + "\n";
+    const std::string reason = escape(check::to_string(v));
+    if (told == 0) first = ", first " + reason;
+    reasons += reason + "\n";
     ++told;
   }
   if (count > told) reasons += fmt::format("and {} more\n", count - told);
-  return fmt::format("{}>\n      <failure message=\"{} violation{}\">{}{}</failure>\n    </testcase>\n", head, count,
-                     count == 1 ? "" : "s", reasons, repeat(r));
+  return fmt::format("{}>\n      <failure message=\"{} violation{}{}\">{}{}</failure>\n    </testcase>\n", head, count,
+                     count == 1 ? "" : "s", first, reasons, repeat(r));
 }
 
 /// Whether the outcome was exactly that of [expect].

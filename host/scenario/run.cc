@@ -185,6 +185,7 @@ class Run {
   std::vector<LastSign> last_signs_;  ///< of each stream
   enum class Log : std::uint8_t { first_window, between, last_window } log_ = Log::first_window;
   report::RunResult result_;
+  bool output_failed_ = false;
   Clock::time_point began_ = Clock::now();
 };
 
@@ -235,8 +236,8 @@ tl::expected<void, RunError> Run::connect() {
       host_ = options_.make_host(
           {device.vendor_id, device.product_id, device.test_requests, scenario_.controller.first_frame});
     } else {
-      link_ =
-          options_.make_link({plan_.image, scenario_.speed == usb::Speed::full, options_.idle_skipping, options_.wave});
+      link_ = options_.make_link({plan_.image, scenario_.speed == usb::Speed::full, options_.idle_skipping,
+                                  options_.wave, options_.wave_window});
     }
   } catch (const std::exception& problem) {
     return tl::unexpected(RunError{RunError::Kind::target, problem.what()});
@@ -314,16 +315,18 @@ RunOutcome Run::run() {
   runtime_.reset();
   if (capture_) {
     const auto closed = capture_->finish();
+    if (!closed) output_failed_ = true;
     if (!closed && result_.error.empty()) result_.error = closed.error();
   }
   result_.conclude(suite_.reporter());
   write_reports();
-  return {result_, tee_.kept()};
+  return {result_, tee_.kept(), output_failed_};
 }
 
 void Run::write_reports() {
   const auto note = [this](const tl::expected<void, std::string>& written) {
     if (written) return;
+    output_failed_ = true;
     result_.error = written.error();
     result_.verdict = report::Verdict::error;
   };
@@ -532,7 +535,7 @@ tl::expected<void, std::string> Run::stream_until_done() {
   start_streams();
   while (!runtime_->run_until([this] { return streams_finished(); }, slice)) {
     show_progress();
-    if (interrupted()) break;
+    if (interrupted() || host_->now() > options_.wave_window.until) break;
     if (auto done = log_windows(); !done) return done;
     if (auto why = stuck(); !why.empty()) return tl::unexpected(std::move(why));
   }

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,12 +20,18 @@
 
 namespace isochio::scenario {
 
+/// A stretch of bus time; at first all of it.
+struct TimeWindow {
+  bus::BusTime from{}, until{std::numeric_limits<std::int64_t>::max()};
+};
+
 /// What is asked of a target: a device with this image, at its connector.
 struct LinkRequest {
   std::span<const std::uint8_t> image;  ///< docs/device-image.md
   bool fs_only = false;
   bool idle_skipping = true;
   std::string wave_path;  ///< FST; empty = none
+  TimeWindow wave_window{};
 };
 /// Throws std::runtime_error with a sentence for the user if the target is not available.
 using LinkFactory = std::function<std::unique_ptr<bus::Link>(const LinkRequest&)>;
@@ -45,6 +52,7 @@ struct RunOptions {
   HostFactory make_host;
   bool idle_skipping = true;
   std::string json, html, wave, capture;  ///< files to write; empty = none
+  TimeWindow wave_window;                 ///< what `wave` holds; the run ends soon after it
   std::string payload;         ///< a file that goes through OUT, loopback and IN instead of the scenario's payload
   std::string received;        ///< where what came back of it is kept; empty = nowhere
   std::string repeat_command;  ///< for the report
@@ -56,6 +64,7 @@ struct RunOptions {
 struct RunOutcome {
   report::RunResult result;
   std::vector<check::Violation> first;  ///< the first violations of each kind
+  bool output_failed = false;           ///< a file could not be written; result.error says which and why
 };
 
 /// Why nothing could be run.

@@ -9,7 +9,7 @@ packages_build=(cmake ninja-build g++ ccache verilator zlib1g-dev libfmt-dev lib
                 libusb-1.0-0-dev libjs-dygraphs libexpected-dev libusbredirparser-dev doctest-dev librapidcheck-dev libbenchmark-dev)
 packages_demo=(espeak-ng)
 packages_guest=(python3 qemu-system-x86 busybox-static cpio kmod usbip alsa-utils)
-packages_test=(tshark yosys python3-jsonschema clang-format clang-tidy clang libclang-rt-14-dev
+packages_test=(tshark gtkwave yosys python3-jsonschema clang-format clang-tidy clang libclang-rt-14-dev
                chromium chromium-driver python3-selenium "${packages_guest[@]}")
 
 step() { printf '\n== %s\n' "$*"; }

@@ -164,7 +164,8 @@ TEST_CASE("JUnit has a case for the run and each group, the reason, and the comm
   broken.result.error = "no <device>";
   const std::string xml = junit_xml({run, broken});
   CHECK(xml.find("tests=\"18\" failures=\"1\" errors=\"1\"") != std::string::npos);
-  CHECK(xml.find("name=\"frame_timing\" time=\"0\">\n      <failure message=\"5 violations\">") != std::string::npos);
+  CHECK(xml.find("name=\"frame_timing\" time=\"0\">\n      <failure message=\"5 violations, first late: request 3 ") !=
+        std::string::npos);
   CHECK(xml.find("a &lt;transaction&gt; in 1002.3, seen moved &quot;later&quot; &amp; in&#10;1002.4?") !=
         std::string::npos);
   CHECK(xml.find("and 4 more") != std::string::npos);

@@ -1,0 +1,140 @@
+# isochio: what the command leaves behind when something fails: waves, JUnit, annotations, and nothing half written on a
+# full disk. Usage: evidence_test.py ISOCHIO [-v]
+import json
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree as xml
+
+ISOCHIO = sys.argv[1]
+LATE = """frames = 40
+[[stream]]
+alternate = 2
+endpoint = "in"
+[checks]
+completion_latency_us = 1
+"""
+
+
+def run(*arguments, file_limit=None, **environment):
+    """Runs isochio; `file_limit`: no file may be longer than so many bytes."""
+    limit = file_limit and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit)))
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")}
+    return subprocess.run([ISOCHIO, *arguments], capture_output=True, text=True, preexec_fn=limit, env={**clean, **environment})
+
+
+class Evidence(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="isochio-evidence-")
+        self.late = self.path("late.toml", LATE)
+
+    def tearDown(self):
+        shutil.rmtree(self.folder)
+
+    def path(self, name, text=None):
+        path = os.path.join(self.folder, name)
+        if text is not None:
+            with open(path, "w") as file:
+                file.write(text)
+        return path
+
+    def read(self, name):
+        with open(self.path(name)) as file:
+            return file.read()
+
+    def test_waves_are_kept_around_the_first_violation(self):
+        done = run("run", self.late, "--wave-on-violation", self.path("v.fst"), "--wave-window", "0.5", "--json", self.path("r.json"))
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("gtkwave " + self.path("v.gtkw"), done.stdout)
+        violation = json.loads(self.read("r.json"))["violations"][0]
+        save = self.read("v.gtkw")
+        markers = [int(word) for word in re.search(r"^\*\S+ (.*)$", save, re.M).group(1).split()]
+        self.assertEqual(len(markers), 27)
+        self.assertAlmostEqual(markers[0] / 1000, violation["time_ns"], delta=1)
+        self.assertIn("[markername] Acompletion_latency\n", save)
+        # The marker of a microframe stands where that microframe begins: 1000.0 is at 0.
+        for letter, frame, microframe in re.findall(r"\[markername\] ([B-Z])(\d+)\.(\d)", save):
+            self.assertEqual(markers[1 + ord(letter) - ord("A")], ((int(frame) - 1000) * 8 + int(microframe)) * 125_000_000)
+        if not shutil.which("fst2vcd"):
+            self.skipTest("gtkwave is not installed: the wave file is not read")
+        vcd = subprocess.run(["fst2vcd", self.path("v.fst")], capture_output=True, text=True).stdout
+        times = [int(line[1:]) for line in re.findall(r"^#\d+$", vcd, re.M)]
+        self.assertGreater(len(times), 1000)
+        self.assertAlmostEqual(times[0], markers[0] - 500_000_000, delta=20_000)
+        self.assertAlmostEqual(times[-1], markers[0] + 500_000_000, delta=20_000)
+        top = re.search(r"\$scope module TOP \$end(.*?)\$scope", vcd, re.S).group(1)
+        known = {"TOP." + "".join(name.split()) for name in re.findall(r"\$var wire \d+ \S+ (.*?) \$end", top)}
+        named = [line for line in save.splitlines() if line.startswith("TOP.")]
+        self.assertGreater(len(named), 8)
+        self.assertEqual([name for name in named if name not in known], [])
+
+    def test_waves_on_violation_cost_nothing_when_nothing_fails(self):
+        clocks = []
+        for extra in ([], ["--wave-on-violation", self.path("v.fst")]):
+            done = run("run", "hs-1x1024-in", "--frames", "20", "--json", self.path("r.json"), *extra)
+            self.assertEqual(done.returncode, 0)
+            clocks.append(json.loads(self.read("r.json"))["perf"]["clocks_evaluated"])
+        self.assertEqual(clocks[0], clocks[1])
+        self.assertFalse(os.path.exists(self.path("v.fst")))
+
+    def test_a_junit_failure_has_the_reason_and_the_command(self):
+        run("run", self.late, self.path("misspelt.toml", "[[stream]]\nendpont = \"in\"\n"), "--junit", self.path("j.xml"))
+        tree = xml.parse(self.path("j.xml")).getroot()
+        failures = tree.findall(".//failure")
+        self.assertEqual(len(failures), 1)
+        self.assertIn("first completion_latency: request", failures[0].get("message"))
+        self.assertIn("Repeat: isochio run", failures[0].text)
+        errors = tree.findall(".//error")
+        self.assertEqual(len(errors), 1)
+        self.assertIn("endpont", errors[0].get("message"))
+        self.assertIn("Repeat: isochio run", errors[0].text)
+        self.assertEqual(int(tree.get("failures")), 1)
+        self.assertEqual(int(tree.get("errors")), 1)
+
+    def test_a_workflow_gets_annotations_with_file_and_line(self):
+        quiet = run("run", self.late)
+        self.assertNotIn("::error", quiet.stdout)
+        done = run("run", self.late, GITHUB_ACTIONS="true", GITHUB_WORKSPACE=self.folder)
+        found = re.findall(r"^::error file=(\S+),line=(\d+),title=(.*?)::(.*)$", done.stdout, re.M)
+        self.assertEqual(len(found), 1)
+        file, line, title, message = found[0]
+        self.assertEqual((file, line, title), ("late.toml", "2", "late%3A latency"))
+        self.assertIn("expected at most 1000 ns", message)
+        self.assertIn("%0ARepeat: isochio run", message)
+        bad = run("run", self.path("bad.toml", "frames = 4\n[[stream]]\nendpont = \"in\"\n"), GITHUB_ACTIONS="true", GITHUB_WORKSPACE=self.folder)
+        self.assertIn("::error file=bad.toml,line=3,", bad.stdout)
+        self.assertNotIn("::error", run("run", "hs-1x1024-in", "--frames", "4", GITHUB_ACTIONS="true").stdout)
+
+    def test_a_misspelt_key_is_named_before_the_key_that_it_should_have_been(self):
+        done = run("run", self.path("bad.toml", "[[stream]]\nendpont = \"in\"\n"))
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("bad.toml:2: stream[0].endpont:", done.stderr)
+        self.assertIn("\"endpoint\"", done.stderr)
+        done = run("run", self.path("bad.toml", "frames = 0\n[[stream]]\nendpont = \"in\"\n"))
+        self.assertIn("bad.toml:1: frames:", done.stderr)  # another table's error stays the first one
+
+    def test_a_full_disk_is_an_error_that_names_the_file_and_leaves_nothing_half_written(self):
+        for option, name in (("--json", "full.json"), ("--html", "full.html")):
+            with self.subTest(option):
+                done = run("run", self.late, option, self.path(name), file_limit=2048)
+                self.assertEqual(done.returncode, 2)
+                self.assertIn(self.path(name) + ": the report can't be written: File too large", done.stdout + done.stderr)
+                self.assertEqual([file for file in os.listdir(self.folder) if file.startswith("full")], [])
+        done = run("run", self.late, "--capture", self.path("full.pcapng"), file_limit=300_000)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("the capture can't be written: File too large", done.stdout)
+        with open(self.path("full.pcapng"), "rb") as file:
+            capture = file.read()
+        at = 0
+        while at < len(capture):  # whole blocks only
+            at += int.from_bytes(capture[at + 4:at + 8], "little")
+        self.assertEqual(at, len(capture))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], *sys.argv[2:]])
