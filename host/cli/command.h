@@ -20,6 +20,7 @@ using Action = std::function<int()>;
 
 void add_run(CLI::App& app, Action& action);
 void add_list(CLI::App& app, Action& action);
+void add_diff(CLI::App& app, Action& action);
 void add_bandwidth(CLI::App& app, Action& action);
 void add_devices(CLI::App& app, Action& action);
 void add_describe(CLI::App& app, Action& action);

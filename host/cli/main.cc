@@ -39,6 +39,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only ou
   add_run(app, action);
   add_list(app, action);
   add_devices(app, action);
+  add_diff(app, action);
   add_bandwidth(app, action);
   add_describe(app, action);
   add_serve(app, action);

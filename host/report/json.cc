@@ -201,8 +201,11 @@ void JsonReport::report(const check::Violation& v) {
 }
 
 tl::expected<void, std::string> JsonReport::finish(const RunResult& result) {
-  // The results' text without its opening brace goes on behind the list.
-  file_.write((first_ ? "]," : "\n  ],") + dump(json_parts::results(result), 2).substr(1) + "\n");
+  file_.write(first_ ? "],\n  \"frame_list\": [" : "\n  ],\n  \"frame_list\": [");
+  frames_.finish([this](std::string_view rows) { file_.write(rows); });
+  if (!frames_.whole()) return tl::unexpected(std::string("the frame list: the temporary file can't be written"));
+  // The results' text without its opening brace goes on behind the lists.
+  file_.write("\n  ]," + dump(json_parts::results(result), 2).substr(1) + "\n");
   return file_.finish();
 }
 

@@ -15,6 +15,7 @@
 #include "check/reporter.h"
 #include "check/statistics.h"
 #include "controller/host.h"
+#include "report/frame_list.h"
 #include "report/output_file.h"
 
 namespace isochio::report {
@@ -92,8 +93,9 @@ struct RunResult {
   void conclude(const check::Reporter& reporter);
 };
 
-/// Writes JSON as the run goes: violations as they come, the rest at the end; memory does not grow. The file appears
-/// under its name only when finish() has written it whole (written beside it as NAME.part first).
+/// Writes JSON as the run goes: violations as they come, the rest at the end; memory does not grow. Hang frame_list()
+/// on the Host. The file appears under its name only when finish() has written it whole (written beside it as NAME.part
+/// first).
 class JsonReport final : public check::ViolationSink {
  public:
   /// The error names the file and the reason.
@@ -103,12 +105,14 @@ class JsonReport final : public check::ViolationSink {
   JsonReport& operator=(const JsonReport&) = delete;
 
   void report(const check::Violation& violation) override;
+  FrameList& frame_list() { return frames_; }
   tl::expected<void, std::string> finish(const RunResult& result);
 
  private:
   explicit JsonReport(OutputFile file) : file_(std::move(file)) {}
 
   OutputFile file_;
+  FrameList frames_;
   bool first_ = true;
 };
 

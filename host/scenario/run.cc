@@ -259,6 +259,7 @@ tl::expected<void, RunError> Run::connect() {
   host_->add_observer(&ids_);
   host_->add_observer(&outcome_);
   if (capture_) host_->add_observer(capture_.get());
+  if (json_) host_->add_observer(&json_->frame_list());
   watch_driver();
   if (html_) host_->add_observer(&html_->timeline());
   return {};
