@@ -53,7 +53,7 @@ void DeviceTiming::entry(const controller::IsochRequest& request, std::size_t in
                      request.id,
                      static_cast<std::int64_t>(index),
                      request.endpoint,
-                     {seen * width},
+                     {std::uint64_t{seen} * width},
                      now,
                      fmt::format("device stamp {}, one service interval after the last", text(expected, width)),
                      fmt::format("{}, {} service interval{} {}", text(seen, width), std::abs(off),

@@ -412,7 +412,7 @@ void add_run(CLI::App& app, Action& action) {
       "  isochio run fs-audio --html fs.html && xdg-open fs.html\n"
       "  isochio run my.toml --wave-on-violation my.fst; gtkwave my.gtkw\n"
       "  isochio run --all --jobs 2 --junit report.xml\n"
-      "  isochio run late-submit --profile all              where host controllers differ\n"
+      "  isochio run too-late --profile all                 where host controllers differ\n"
       "  isochio run hs-1x1024-in --target libusb           on a device that is plugged in\n"
       "  isochio run fs-audio --target libusb --wait 60     … or will be within a minute\n"
       "\n"

@@ -1,6 +1,8 @@
 // isochio: the requests in a capture, as tshark reads them.
 #include <doctest/doctest.h>
 
+#include <unistd.h>
+
 #include <array>
 #include <cstdio>
 #include <sstream>
@@ -15,8 +17,11 @@ namespace {
 
 constexpr std::uint32_t not_responding = 0xe00002ed, too_old = 0xe00002ee;
 
+/// Of this process, because ctest runs the cases of this file side by side.
+const std::string capture_file = "requests-" + std::to_string(::getpid()) + ".pcapng";
+
 std::vector<std::string> tshark(const std::string& arguments) {
-  std::FILE* p = ::popen(("tshark -r requests.pcapng " + arguments + " 2>/dev/null").c_str(), "r");
+  std::FILE* p = ::popen(("tshark -r " + capture_file + " " + arguments + " 2>/dev/null").c_str(), "r");
   REQUIRE(p != nullptr);
   std::string text;
   std::array<char, 4096> buffer{};
@@ -37,7 +42,7 @@ void write_capture() {
   options.io_return = [](Status status) {
     return status == Status::too_old ? too_old : status == Status::no_response ? not_responding : 0U;
   };
-  auto writer = capture::PcapngWriter::create("requests.pcapng", options);
+  auto writer = capture::PcapngWriter::create(capture_file, options);
   REQUIRE(writer);
   auto& w = **writer;
   w.on_line(bus::PacketObserver::LineEvent::high_speed, {100});
@@ -119,7 +124,7 @@ TEST_CASE("tshark dissects the requests of a capture: submit and complete, statu
   // A complete is matched with its submit, and standard requests are understood.
   CHECK(tshark("-Y 'usb.request_in' -T fields -e frame.number").size() >= 3);
   CHECK(tshark("-Y 'usb.idVendor == 0x1234' -T fields -e frame.number").size() == 1);
-  std::remove("requests.pcapng");
+  std::remove(capture_file.c_str());
 }
 
 TEST_CASE("tshark flags exactly the packets that were spoilt, among packets and requests") {
@@ -131,5 +136,5 @@ TEST_CASE("tshark flags exactly the packets that were spoilt, among packets and 
   CHECK(tshark("-Y '_ws.expert.severity >= 0x600000 && !usbll'").empty());
   CHECK(tshark("-Y usbll").size() == 5);
   CHECK(tshark("-T fields -e frame.interface_name | sort | uniq -c").size() == 2);
-  std::remove("requests.pcapng");
+  std::remove(capture_file.c_str());
 }
