@@ -81,7 +81,7 @@ void StatusCheck::in_entry(const controller::IsochEntry& e, const Service& s, co
   } else if (n > 0 && s.data_pids[0] == 0) {
     want = Status::pid_error;  // a handshake where data are due
   } else if (high_bandwidth && config != nullptr && n > 0 &&
-             promised_transactions(s.data_pids[0]) > config->transactions) {
+             promised_transactions(s.data_pids[0]) > config->transactions) {  // NOLINT(bugprone-branch-clone): in order
     want = Status::sequence_error;  // more is promised than the endpoint may send
   } else if (s.bytes > e.request || too_large) {
     want = Status::overrun;
