@@ -52,7 +52,7 @@ module counters #(
 
   // Bits of todo_q, one addition each. FIRST is the general counter in first_q, SECOND is SOF_UNEXPECTED.
   localparam FIRST = 0, SECOND = 1, IN_PACKETS = 2, IN_BYTES = 3, IN_ZERO_LENGTH = 4, IN_DUPLICATE = 5, OUT_SEQUENCE_ERRORS = 6,
-      FAULTS = 7, DISCARDED = 8, OUT_OVERFLOW = 9, JOB = 10, TODO = 21;
+      FAULTS = 7, DISCARDED = 8, OUT_OVERFLOW = 9, JOB = 10, ADDITIONS = 21;
 
   reg [31:0] counter_q[0:511];
   reg [31:0] read_q;
@@ -84,7 +84,7 @@ module counters #(
   endfunction
 
   // ---- what is to be added
-  reg [TODO-1:0] todo_q;
+  reg [ADDITIONS-1:0] todo_q;
   reg [3:0] first_q;
   reg [2:0] event_engine_q, job_engine_q, dropped_engine_q;
   reg event_in_side_q;
@@ -93,7 +93,7 @@ module counters #(
   reg [ENGINES-1:0] bad_seen_q;  // FIRST_BAD is taken
 
   reg chosen_q, writing_q;
-  wire busy = todo_q != {TODO{1'b0}} || waiting || chosen_q || writing_q || clearing_q;
+  wire busy = todo_q != {ADDITIONS{1'b0}} || waiting || chosen_q || writing_q || clearing_q;
   wire active = busy || event_i || discard_i || dropped_i || job_i || clear_i || rst_i;
 
   // Intermediate values, used within one clock only: assigned with "=", hence the waiver. Registers are read before they are written; the
@@ -103,7 +103,7 @@ module counters #(
   reg [3:0] kind, status;
   reg choose, load, counts, full, spoiled;
   reg [23:0] arriving;
-  reg [TODO-1:0] todo;
+  reg [ADDITIONS-1:0] todo;
 
   always @(posedge clk_i) begin
     if (active) begin
@@ -116,7 +116,7 @@ module counters #(
       arriving = {in_i && kind_i != HANDSHAKE, kind_i, status_i, endpoint_i, three(engine_i), length_i};
       full     = event_in_q == {!event_out_q[3], event_out_q[2:0]};
       todo   = todo_q;
-      choose = todo != {TODO{1'b0}} && !clearing_q && !chosen_q;  // the last one is written before this one reads
+      choose = todo != {ADDITIONS{1'b0}} && !clearing_q && !chosen_q;  // the last one is written before this one reads
       load   = (waiting || counts) && todo[FAULTS:FIRST] == 8'd0;
       head   = waiting ? event_q[event_out_q[2:0]] : arriving;
       kind   = head[22:19];
@@ -155,7 +155,7 @@ module counters #(
       end
       if (job_i) begin
         job_engine_q <= three(job_engine_i);
-        todo[TODO-1:JOB] = {job_truncated_i != 2'd0, {2{job_corrupt_i != 2'd0 && !bad_seen_q[job_engine_i]}},
+        todo[ADDITIONS-1:JOB] = {job_truncated_i != 2'd0, {2{job_corrupt_i != 2'd0 && !bad_seen_q[job_engine_i]}},
                             job_mistimed_i != 2'd0, job_corrupt_i != 2'd0, job_reordered_i != 2'd0, job_duplicate_i != 2'd0,
                             job_lost_i != 32'd0, job_zero_length_i != 2'd0, job_bytes_i != 13'd0, 1'b1};
         if (job_corrupt_i != 2'd0) bad_seen_q[job_engine_i] <= 1'b1;
@@ -169,7 +169,7 @@ module counters #(
         event_in_q  <= 4'd0;
         event_out_q <= 4'd0;
         bad_seen_q  <= {ENGINES{1'b0}};
-        todo = {TODO{1'b0}};
+        todo = {ADDITIONS{1'b0}};
       end
       todo_q <= todo;
     end
@@ -183,7 +183,7 @@ module counters #(
   always @(posedge clk_i) begin
     if (active || read_i) begin
       read     = chosen_q && !read_i;
-      selected = todo_q != {TODO{1'b0}} && !clearing_q && !chosen_q;
+      selected = todo_q != {ADDITIONS{1'b0}} && !clearing_q && !chosen_q;
       read_at  = read_i ? address_i : address_q;
       write_at = clearing_q ? clear_at_q : write_at_q;
       sum      = clearing_q ? 32'd0 : write_set_q ? write_addend_q : read_q + write_addend_q;

@@ -1,6 +1,7 @@
 """A usbredir client, written from the protocol's document alone: the other side of `isochio serve --usbredir` in the tests."""
-import socket
 import struct
+
+from connection import Connection
 
 (HELLO, CONNECT, DISCONNECT, RESET, INTERFACE_INFO, EP_INFO, SET_CONFIGURATION, GET_CONFIGURATION, CONFIGURATION_STATUS, SET_ALT, GET_ALT,
  ALT_STATUS, START_ISO, STOP_ISO, ISO_STATUS, START_INTERRUPT, STOP_INTERRUPT, INTERRUPT_STATUS, ALLOC_STREAMS, FREE_STREAMS, STREAMS_STATUS,
@@ -10,37 +11,15 @@ SUCCESS, CANCELLED, INVALID, IO_ERROR, STALL, TIMEOUT, BABBLE = range(7)
 DEVICE_VERSION, FILTERS, MAX_PACKET, WIDE_IDS, WIDE_LENGTH = 1 << 1, 1 << 2, 1 << 4, 1 << 5, 1 << 6
 
 
-class Client:
+class Client(Connection):
     def __init__(self, port, offers=DEVICE_VERSION | FILTERS | MAX_PACKET | WIDE_IDS | WIDE_LENGTH, seconds=15):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=seconds)
+        super().__init__(port, seconds)
         self.offers, self.wide, self.id = offers, False, 0
         self.kept = []
         self.send(HELLO, struct.pack("<64sI", b"isochio's tests", offers))
         kind, _, body = self.message()
         assert kind == HELLO, kind
         self.wide = bool(offers & struct.unpack_from("<I", body, 64)[0] & WIDE_IDS)
-
-    def close(self):
-        self.socket.close()
-
-    def exact(self, size):
-        data = b""
-        while len(data) < size:
-            part = self.socket.recv(size - len(data))
-            if not part:
-                raise EOFError(f"the server closed the connection after {len(data)} of {size} bytes")
-            data += part
-        return data
-
-    def closed_by_server(self):
-        try:
-            while self.socket.recv(65536):
-                pass
-            return True
-        except ConnectionResetError:
-            return True
-        except TimeoutError:
-            return False
 
     def send(self, kind, body=b"", number=0):
         self.socket.sendall(struct.pack("<IIQ" if self.wide else "<III", kind, len(body), number) + body)

@@ -1,7 +1,8 @@
 """A USB/IP client, written from the protocol's document alone: the other side of `isochio serve` in the tests."""
-import socket
 import struct
 import subprocess
+
+from connection import Connection
 
 
 class Served:
@@ -38,35 +39,13 @@ class Reply:
         self.data, self.packets = b"", []
 
 
-class Client:
+class Client(Connection):
     DEVID = 1 << 16 | 2
 
     def __init__(self, port, seconds=15):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=seconds)
+        super().__init__(port, seconds)
         self.seqnum = 0
         self.inbound = {}  # seqnum: number of packets, of URBs whose reply brings data
-
-    def close(self):
-        self.socket.close()
-
-    def exact(self, size):
-        data = b""
-        while len(data) < size:
-            part = self.socket.recv(size - len(data))
-            if not part:
-                raise EOFError(f"the server closed the connection after {len(data)} of {size} bytes")
-            data += part
-        return data
-
-    def closed_by_server(self):
-        try:
-            while self.socket.recv(65536):
-                pass
-            return True
-        except ConnectionResetError:
-            return True
-        except TimeoutError:
-            return False
 
     def list(self):
         self.socket.sendall(struct.pack(">HHI", 0x0111, 0x8005, 0))
