@@ -21,6 +21,9 @@ class ReceivePath {
 
   enum class Event : std::uint8_t { active, byte, inactive };
 
+  /// `clock`: the device's, which says at which edge it sees what arrives.
+  explicit ReceivePath(const DeviceClock& clock) : clock_(clock) {}
+
   /// A packet whose first SYNC bit is at `start`. Bytes beyond max_bytes are not delivered.
   void begin(std::span<const std::uint8_t> bytes, std::int64_t start, const WireTiming& timing, std::int64_t eop,
              std::size_t error_at) {
@@ -34,7 +37,7 @@ class ReceivePath {
     run_ = {};
     index_ = 0;
     event_ = Event::active;
-    next_edge_ = edge_from(arrived_);
+    next_edge_ = clock_.first(arrived_);
   }
 
   bool busy() const { return next_edge_ != never; }
@@ -57,14 +60,16 @@ class ReceivePath {
     if (index_ < size_) {
       event_ = Event::byte;
       arrived_ += bit_ * (8 + static_cast<std::int64_t>(usb::stuffed_bits(run_, bytes_[index_])));
-      next_edge_ = edge_from(arrived_);
+      // Of two bytes that a slow clock finds at one edge, the elasticity buffer keeps the second for the next.
+      next_edge_ = std::max(clock_.first(arrived_), next_edge_ + 1);
     } else {
       event_ = Event::inactive;
       // Never in the clock of the last byte, however short the EOP.
-      next_edge_ = std::max(edge_from(arrived_ + eop_), next_edge_ + 1);
+      next_edge_ = std::max(clock_.first(arrived_ + eop_), next_edge_ + 1);
     }
   }
 
+  const DeviceClock& clock_;
   std::array<std::uint8_t, max_bytes> bytes_{};
   std::size_t size_ = 0, index_ = 0, error_at_ = no_error;
   std::int64_t bit_ = 1, arrived_ = 0, eop_ = 0, next_edge_ = never;

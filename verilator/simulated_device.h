@@ -26,8 +26,6 @@ class SimulatedLink : public bus::Link {
  public:
   /// The device's remote wake-up pin, for one clock, at the next clock.
   virtual void pulse_remote_wakeup() = 0;
-  /// The transceiver raises RxError with byte `byte` (0 = PID) of the next packet sent.
-  virtual void inject_rx_error(std::size_t byte) = 0;
 };
 
 /// Throws std::runtime_error if the wave file can't be opened or the image is too long.

@@ -1,5 +1,6 @@
 // isochio: the sending half of the transceiver: bytes taken from the device by tx_ready at the pace of the wire, and
-// the packet they make there. Also notes when the device drives the bare line (op_mode 2: chirp, resume).
+// the packet they make there. Times are those of the device's clock: edge n at 8 n, a bit as long as that clock makes
+// it.
 #pragma once
 
 #include <algorithm>

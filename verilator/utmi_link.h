@@ -1,7 +1,8 @@
 // isochio: the cable and the UTMI transceiver between a host and a device model: packets and line states on one side,
 // pins at 60 MHz on the other. Bus time is exact: SYNC, stuffed bits, CRC and EOP take the time they take on a wire,
-// the transceiver's latencies are those of utmi_timing.h. Clock edge n is at bus time 8 n; the edges at or before now()
-// have been evaluated, never a later one. Source: USB 2.0 chapter 7, UTMI 1.05.
+// the transceiver's latencies are those of utmi_timing.h. Clock edge n is at bus time 8 n unless the device's clock is
+// made to run fast or slow; the edges at or before now() have been evaluated, never a later one. Source: USB 2.0
+// chapter 7, UTMI 1.05.
 //
 // `Model` is a class without virtual functions that has the pins of docs/rtl.md (verilator/device_model.h):
 //   inputs   set_data(byte) set_rx_valid(bool) set_rx_active(bool) set_rx_error(bool) set_line_state(0 SE0, 1 J, 2 K)
@@ -74,7 +75,14 @@ class UtmiLink final : public SimulatedLink {
     add_line_change(edge_, LineChange::Source::remote_wakeup, 1);
     add_line_change(edge_ + 1, LineChange::Source::remote_wakeup, 0);
   }
-  void inject_rx_error(std::size_t byte) override { error_at_ = byte; }
+  bool inject_rx_error(std::size_t byte) override {
+    error_at_ = byte;
+    return true;
+  }
+  bool set_device_clock(std::int32_t ppm) override {
+    clock_.set_ppm(ppm, edge_ - 1);
+    return true;
+  }
 
   Model& model() { return model_; }
 
@@ -105,10 +113,12 @@ class UtmiLink final : public SimulatedLink {
   bool finish_packet(std::int64_t start_before);
   void add_packet_line(std::int64_t time, PacketLine line, const WireTiming& timing) {
     const std::int64_t latency = timing.bit == 1 ? squelch_latency : line_latency;
-    add_line_change(edge_from(time + latency), LineChange::Source::packet, static_cast<std::uint8_t>(line));
+    add_line_change(clock_.first(time + latency), LineChange::Source::packet, static_cast<std::uint8_t>(line));
   }
   void add_line_change(std::int64_t edge, LineChange::Source source, std::uint8_t value);
   void drive_line(HostLine line);
+  /// Bus time of a time of the device's clock (transmit_path.h).
+  std::int64_t to_bus(std::int64_t device) const { return clock_.time(device / clock_bits) + device % clock_bits; }
   std::uint8_t line_state() const;
   void note_mode(std::uint8_t bits);
   bool device_listens() const {
@@ -120,7 +130,8 @@ class UtmiLink final : public SimulatedLink {
   }
 
   Model model_;
-  ReceivePath receive_;
+  DeviceClock clock_;
+  ReceivePath receive_{clock_};
   TransmitPath transmit_;
   LineSchedule line_;
 
@@ -158,7 +169,7 @@ class UtmiLink final : public SimulatedLink {
 template <typename Model>
 template <typename UtmiLink<Model>::Stop stop>
 void UtmiLink<Model>::run(std::int64_t limit) {
-  const std::int64_t last_edge = limit == never ? never - 1 : limit / clock_bits;
+  const std::int64_t last_edge = limit == never ? never - 1 : clock_.last(limit);
   while (edge_ <= last_edge) {
     if (skipping_ && skip_idle(last_edge)) continue;
     set_inputs();
@@ -168,7 +179,7 @@ void UtmiLink<Model>::run(std::int64_t limit) {
     const std::uint8_t mode = model_.mode();
     if (mode != mode_.bits) note_mode(mode);
     if (has_happened<stop>()) {
-      now_ = std::max(now_, (edge_ - 1) * clock_bits);
+      now_ = std::max(now_, clock_.time(edge_ - 1));
       return;
     }
   }
@@ -289,13 +300,13 @@ void UtmiLink<Model>::begin_transmit() {
   const WireTiming timing = wire_timing(mode_.speed());
   if (driving_) {
     driving_ = false;
-    released_at_ = edge_ * clock_bits + timing.tx_latency;
+    released_at_ = clock_.time(edge_) + timing.tx_latency;
     model_.set_tx_ready(tx_ready_ = false);
     line_dirty_ = true;
   } else if (mode_.op_mode() == op_mode_raw) {
     driving_ = true;
     driven_ = model_.data() == 0 ? bus::LineState::k : bus::LineState::j;
-    driving_since_ = edge_ * clock_bits + timing.tx_latency;
+    driving_since_ = clock_.time(edge_) + timing.tx_latency;
     model_.set_tx_ready(tx_ready_ = true);
     line_dirty_ = true;
     if (attached_ && driven_ == bus::LineState::k) {
@@ -305,8 +316,10 @@ void UtmiLink<Model>::begin_transmit() {
     transmit_.begin(edge_, timing);
     if (receive_.busy()) transmit_.collide();
     transmit_next_ = transmit_.next_edge();
-    add_packet_line(transmit_.start(), mode_.speed() == usb::Speed::high ? PacketLine::j : PacketLine::k, timing);
-    if (mode_.speed() == usb::Speed::full) add_packet_line(transmit_.start() + timing.sync, PacketLine::j, timing);
+    add_packet_line(to_bus(transmit_.start()), mode_.speed() == usb::Speed::high ? PacketLine::j : PacketLine::k,
+                    timing);
+    if (mode_.speed() == usb::Speed::full)
+      add_packet_line(to_bus(transmit_.start()) + timing.sync, PacketLine::j, timing);
   }
 }
 
@@ -316,8 +329,8 @@ void UtmiLink<Model>::finish_transmit() {
   transmit_.finish();
   transmit_next_ = never;
   model_.set_tx_ready(tx_ready_ = false);
-  if (transmit_.timing().bit != 1) add_packet_line(transmit_.eop_start(), PacketLine::se0, transmit_.timing());
-  add_packet_line(transmit_.end(), PacketLine::none, transmit_.timing());
+  if (transmit_.timing().bit != 1) add_packet_line(to_bus(transmit_.eop_start()), PacketLine::se0, transmit_.timing());
+  add_packet_line(to_bus(transmit_.end()), PacketLine::none, transmit_.timing());
   if (!cut) hand_over_packet();
 }
 
@@ -327,8 +340,8 @@ void UtmiLink<Model>::hand_over_packet() {
   if (!attached_) return;
   bus::Packet packet;
   packet.bytes = transmit_.bytes();
-  packet.start = {transmit_.start()};
-  packet.end = {transmit_.end()};
+  packet.start = {to_bus(transmit_.start())};
+  packet.end = {to_bus(transmit_.end())};
   packet.from_host = false;
   packet.rx_error = transmit_.bad() || transmit_.timing().bit != wire_timing(speed_).bit;
   packet_ = packet;
@@ -339,7 +352,7 @@ void UtmiLink<Model>::hand_over_packet() {
 /// Receives the packet under way whole if it began before `start_before`.
 template <typename Model>
 bool UtmiLink<Model>::finish_packet(std::int64_t start_before) {
-  const bool begun = attached_ && has_happened<Stop::at_packet_start>() && transmit_.start() < start_before;
+  const bool begun = attached_ && has_happened<Stop::at_packet_start>() && to_bus(transmit_.start()) < start_before;
   if (!begun) return false;
   packet_done_ = false;
   run<Stop::at_packet_end>(never);
@@ -369,7 +382,7 @@ bool UtmiLink<Model>::receive(bus::BusTime start_before, bus::Packet& packet) {
 template <typename Model>
 bus::Packet UtmiLink<Model>::send(std::span<const std::uint8_t> bytes, bool long_eop) {
   // A host that leaves less than the receive latency between two packets is held up until the first is delivered.
-  while (receive_.busy()) run<Stop::at_limit>(receive_.next_edge() * clock_bits);
+  while (receive_.busy()) run<Stop::at_limit>(clock_.time(receive_.next_edge()));
   const WireTiming timing = wire_timing(speed_);
   const std::int64_t eop = timing.eop(long_eop);
   const std::int64_t end =
@@ -403,7 +416,7 @@ bus::Packet UtmiLink<Model>::send(std::span<const std::uint8_t> bytes, bool long
 template <typename Model>
 void UtmiLink<Model>::add_line_change(std::int64_t edge, LineChange::Source source, std::uint8_t value) {
   // Only a host that drives the line more often than once a clock gets here.
-  while (line_.full()) run<Stop::at_limit>(line_next_ * clock_bits);
+  while (line_.full()) run<Stop::at_limit>(clock_.time(line_next_));
   line_.add(std::max(edge, edge_), source, value);
   line_next_ = line_.next_edge();
 }
@@ -428,13 +441,13 @@ void UtmiLink<Model>::note_mode(std::uint8_t bits) {
   const bool was_awake = mode_.awake();
   mode_.bits = bits;
   line_dirty_ = true;
-  if (attached_ && was_awake && !mode_.awake()) report(LineEvent::suspend, (edge_ - 1) * clock_bits);
+  if (attached_ && was_awake && !mode_.awake()) report(LineEvent::suspend, clock_.time(edge_ - 1));
 }
 
 template <typename Model>
 void UtmiLink<Model>::drive_line(HostLine line) {
   host_drives_ = line;
-  add_line_change(edge_from(now_ + line_latency), LineChange::Source::host, static_cast<std::uint8_t>(line));
+  add_line_change(clock_.first(now_ + line_latency), LineChange::Source::host, static_cast<std::uint8_t>(line));
 }
 
 template <typename Model>
@@ -472,7 +485,7 @@ bool UtmiLink<Model>::wait_device_drives(bus::LineState state, bus::BusTime unti
 template <typename Model>
 bool UtmiLink<Model>::wait_device_releases(bus::BusTime until) {
   if (!has_happened<Stop::at_release>()) run<Stop::at_release>(until.bits);
-  const std::int64_t released = std::max({released_at_, transmit_.end(), now_});
+  const std::int64_t released = std::max({released_at_, to_bus(transmit_.end()), now_});
   const bool is_free = !driving_ && !transmit_.active() && released <= until.bits;
   run<Stop::at_limit>(is_free ? released : until.bits);
   return is_free;

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "bus/bus_time.h"
+#include "bus/tick_clock.h"
 #include "usb/bandwidth.h"
 
 namespace isochio::verilated {
@@ -45,7 +46,7 @@ constexpr WireTiming wire_timing(usb::Speed speed) {
              : WireTiming{bus::fs_bit.bits, bus::fs_bit.bits * usb::sync_bits(speed), fs_rx_latency, fs_tx_latency};
 }
 
-/// The first clock edge at or after a time.
-constexpr std::int64_t edge_from(std::int64_t time) { return (time + clock_bits - 1) / clock_bits; }
+/// When the device's clock edges come. Edge n is at bus time 8 n unless the clock is made to run fast or slow.
+using DeviceClock = bus::TickClock<clock_bits>;
 
 }  // namespace isochio::verilated

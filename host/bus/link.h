@@ -3,6 +3,7 @@
 // inside a Link (verilator/utmi_link.h). Times are those at the host's connector. No call allocates.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -86,6 +87,19 @@ class Link {
   virtual bool device_present() const = 0;  ///< its pull-up or, at high speed, its terminations are seen
 
   virtual void set_observer(PacketObserver* observer) = 0;
+
+  // What only a simulated cable and a simulated clock can do; false: this Link can't.
+
+  /// The receiver at the device's end finds bit stuffing violated in byte `byte` (0 = PID) of the next packet sent.
+  virtual bool inject_rx_error(std::size_t byte) {
+    (void)byte;
+    return false;
+  }
+  /// From now on the device's clock is fast by `ppm` parts per million of bus time (slow: negative), at most 10 000.
+  virtual bool set_device_clock(std::int32_t ppm) {
+    (void)ppm;
+    return false;
+  }
 
   /// Device clocks that have passed / that were really evaluated (the rest was skipped). For perf figures only.
   struct Clocks {

@@ -322,9 +322,14 @@ void PcapngWriter::on_line(LineEvent event, bus::BusTime at) {
   if (event == LineEvent::high_speed) speed_ = usb::Speed::high;
   if (event == LineEvent::full_speed) speed_ = usb::Speed::full;
   const std::int64_t ns = bus::to_ns(at);
+  note(fmt::format("{} at {}.{:09d} s", describe(event), ns / 1'000'000'000, ns % 1'000'000'000));
+}
+
+void PcapngWriter::note(std::string comment) {
   // Only what stands right before the next packet is wanted.
   if (comments_.size() == 16) comments_.erase(comments_.begin());
-  comments_.push_back(fmt::format("{} at {}.{:09d} s", describe(event), ns / 1'000'000'000, ns % 1'000'000'000));
+  comment.resize(std::min(comment.size(), longest_comment));
+  comments_.push_back(std::move(comment));
 }
 
 void PcapngWriter::fail(const char* what) {

@@ -39,6 +39,8 @@ class PcapngWriter final : public bus::PacketObserver, public controller::Reques
 
   void on_packet(const bus::Packet& packet, usb::Speed speed) override;
   void on_line(LineEvent event, bus::BusTime at) override;
+  /// A comment on the next packet.
+  void note(std::string comment);
 
   void on_submit(const controller::IsochRequest& request, bus::BusTime at) override;
   /// A refused request is a submit and, at the same time, a complete with the refusal as its status and no frames.

@@ -16,6 +16,8 @@ class BandwidthCheck final : public WireListener {
   void on_break(bus::BusTime) override { busy_ = {}; }
 
  private:
+  void judge(usb::Speed speed);
+
   Reporter& reporter_;
   std::uint32_t percent_;
   bus::Duration busy_{};

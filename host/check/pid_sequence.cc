@@ -71,6 +71,7 @@ void PidSequence::isochronous(const Transaction& t) {
       violate(t.endpoint, t.at, t.start, "DATA0", std::string(pid::name(t.data_pid)));
     return;
   }
+  if (s.count != 0 && s.at != t.at) close(s);  // the SOF between them did not come
   if (s.count == 0) {
     s.at = t.at;
     s.time = t.start;
@@ -154,8 +155,19 @@ void PidSequence::control(const Transaction& t) {
 }
 
 /// Why a good packet may not come here; null if it may.
+void PacketCheck::endpoints(std::span<const usb::EndpointConfig> endpoints) {
+  configs_.fill({});
+  for (const auto& e : endpoints) configs_[e.address.number() + (e.address.is_in() ? 16U : 0U)] = e;
+}
+
 const char* PacketCheck::misplaced(const DecodedPacket& d) const {
   const bool from_host = d.packet->from_host;
+  const bool isochronous = config().type == usb::TransferType::isochronous;
+  if (pid::is_handshake(d.pid) && isochronous) return "no handshake at an isochronous endpoint";
+  if (pid::is_data(d.pid) && isochronous && d.data.size() > config().max_packet)
+    return "no more payload than wMaxPacketSize";
+  const bool owes_data = last_from_host_ && (last_pid_ == pid::out || last_pid_ == pid::setup);
+  if (from_host && owes_data && !pid::is_data(d.pid)) return "data of the host behind its OUT or SETUP token";
   if (from_host) {
     if (pid::is_data(d.pid) && !(last_from_host_ && (last_pid_ == pid::out || last_pid_ == pid::setup)))
       return "data of the host only after OUT or SETUP";

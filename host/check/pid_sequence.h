@@ -58,14 +58,17 @@ class PacketCheck final : public WireListener {
  public:
   explicit PacketCheck(Reporter& reporter) : reporter_(reporter) {}
 
+  void endpoints(std::span<const usb::EndpointConfig> endpoints);
   void on_packet(const DecodedPacket& packet) override;
   void on_break(bus::BusTime) override { last_pid_ = 0; }
 
  private:
   const char* misplaced(const DecodedPacket& packet) const;
+  const usb::EndpointConfig& config() const { return configs_[endpoint_.number() + (endpoint_.is_in() ? 16U : 0U)]; }
 
   Reporter& reporter_;
-  usb::EndpointAddress endpoint_;  ///< of the last token
+  usb::EndpointAddress endpoint_;                  ///< of the last token
+  std::array<usb::EndpointConfig, 32> configs_{};  ///< by number, IN behind OUT
   std::uint8_t last_pid_ = 0;
   bool last_from_host_ = false;
 };

@@ -205,6 +205,7 @@ std::string to_string(const Violation& v) {
   const std::int64_t ns = bus::to_ns(v.time);
   text += fmt::format("frame {} at {}.{:06d} ms: expected {}, seen {}", to_string(v.at), ns / 1'000'000, ns % 1'000'000,
                       v.expected, v.seen);
+  if (v.fault != 0) text += fmt::format(" [after fault {}, made in frame {}]", v.fault, to_string(v.fault_at));
   return text;
 }
 

@@ -28,6 +28,8 @@ void ServiceBook::on_transaction(const Transaction& t) {
   if (s.transactions < s.data_pids.size()) s.data_pids[s.transactions] = t.data_pid;
   if (s.transactions < 255) ++s.transactions;
   s.end = t.end;
+  s.late |= t.late;
+  s.too_late |= t.too_late;
   if (t.outcome == Outcome::ok) {
     s.bytes += t.length;
     s.largest_ok = std::max(s.largest_ok, t.length);

@@ -21,6 +21,7 @@ struct Service {
   std::uint32_t bytes = 0;                  ///< of good data packets
   std::uint32_t largest_ok = 0;             ///< the largest of these packets
   Outcome outcome = Outcome::ok;            ///< the first that is not ok
+  bool late = false, too_late = false;      ///< an answer when the host may have, or has, given up (wire.h)
   std::array<std::uint8_t, 4> data_pids{};  ///< of the first four
 };
 

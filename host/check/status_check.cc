@@ -18,6 +18,8 @@ Status promised(Outcome outcome) {
       return Status::crc_error;
     case Outcome::bit_stuff:
       return Status::bit_stuff;
+    case Outcome::babble:
+      return Status::overrun;
     default:
       return Status::pid_error;
   }
@@ -71,12 +73,16 @@ void StatusCheck::entry(const controller::IsochRequest& request, std::size_t ind
 
 void StatusCheck::in_entry(const controller::IsochEntry& e, const Service& s, const usb::EndpointConfig* config,
                            usb::Speed speed, const Where& where) {
+  // Behind the host's patience an answer is none; within what a host may wait it is as the host takes it [7.1.19].
+  if (s.late && e.status == Status::no_response) return;
   Status want = Status::ok;
   bool either = false;
   const std::size_t n = std::min<std::size_t>(s.transactions, s.data_pids.size());
   const bool too_large = config != nullptr && s.largest_ok > config->max_packet;
   const bool high_bandwidth = speed == usb::Speed::high;
-  if (s.outcome != Outcome::ok) {
+  if (s.too_late) {
+    want = Status::no_response;
+  } else if (s.outcome != Outcome::ok) {
     want = promised(s.outcome);
   } else if (n > 0 && s.data_pids[0] == 0) {
     want = Status::pid_error;  // a handshake where data are due
@@ -85,6 +91,8 @@ void StatusCheck::in_entry(const controller::IsochEntry& e, const Service& s, co
     want = Status::sequence_error;  // more is promised than the endpoint may send
   } else if (s.bytes > e.request || too_large) {
     want = Status::overrun;
+  } else if (!high_bandwidth && n > 0 && s.data_pids[0] == pid::data2) {
+    want = Status::sequence_error;  // full speed has DATA0 and DATA1 [8.5.5]
   } else if (high_bandwidth && !high_bandwidth_in_good(std::span(s.data_pids).first(n), s.bytes < e.request)) {
     want = Status::sequence_error;
   } else if (s.bytes < e.request) {

@@ -450,6 +450,7 @@ void Suite::on_endpoints(std::span<const usb::EndpointConfig> endpoints, usb::Sp
   p.speed = speed;
   p.wire.endpoints(endpoints);
   p.pid_sequence.endpoints(endpoints);
+  p.packets.endpoints(endpoints);
   std::array<bool, 32> now{};
   for (const auto& e : endpoints) {
     Stream& s = p.stream(e.address);

@@ -88,6 +88,8 @@ struct Violation {
   usb::FrameTime at;  ///< (micro)frame
   bus::BusTime time;
   std::string expected, seen;
+  std::uint64_t fault = 0;  ///< the injected fault that it follows; 0: none
+  usb::FrameTime fault_at{};
 };
 
 class ViolationSink {

@@ -2,7 +2,9 @@
 #include "check/wire.h"
 
 #include "check/crc.h"
+#include "usb/bandwidth.h"
 #include "usb/crc.h"
+#include "usb/packet.h"
 
 namespace isochio::check {
 
@@ -19,6 +21,8 @@ const char* to_string(Fault fault) {
       return "no PID";
     case Fault::rx_error:
       return "bit stuffing or alignment violated";
+    case Fault::babble:
+      return "longer than any packet may be";
     case Fault::pid_check:
       return "PID check nibble wrong";
     case Fault::pid_unknown:
@@ -43,6 +47,8 @@ const char* to_string(Outcome outcome) {
       return "CRC16 wrong";
     case Outcome::bit_stuff:
       return "bit stuffing violated";
+    case Outcome::babble:
+      return "babble";
     case Outcome::pid_error:
       return "PID wrong";
     case Outcome::nak:
@@ -90,7 +96,7 @@ void decode_data(DecodedPacket& d) {
   if (bytes.size() < 3) {
     d.fault = Fault::length;
   } else if (!crc16_good(bytes.subspan(1))) {
-    d.fault = Fault::crc16;
+    d.fault = bytes.size() > usb::max_payload + usb::data_overhead ? Fault::babble : Fault::crc16;
   } else {
     d.data = bytes.subspan(1, bytes.size() - 3);
   }
@@ -139,8 +145,10 @@ const usb::EndpointConfig* Wire::config(std::uint8_t number, bool is_in) const {
 usb::FrameTime Wire::frame_at(bus::BusTime time) const {
   if (!have_sof_) return usb::FrameTime::of(anchor_frame_);
   const bus::Duration since = time - last_sof_;
-  // A SOF may come late by its tolerance; only what is clearly beyond it belongs to the next (micro)frame.
-  if (since < nominal(speed_) + bus::Duration{500}) return last_at_;
+  // What comes so little after the end of a (micro)frame still belongs to it; behind an SOF that did not come, the
+  // first token is later than that.
+  const bus::Duration margin{speed_ == usb::Speed::high ? 100 : 500};
+  if (since < nominal(speed_) + margin) return last_at_;
   return {last_at_.value + static_cast<std::uint64_t>(since / nominal(speed_)) * step(speed_)};
 }
 
@@ -232,11 +240,22 @@ void Wire::data(const DecodedPacket& packet) {
   if (!open_ || transaction_.data_pid != 0 || packet.packet->from_host == to_host) return;
   transaction_.data_pid = packet.pid;
   transaction_.length = static_cast<std::uint32_t>(packet.data.size());
+  note_delay(packet);
   transaction_.end = packet.packet->end;
   const bool isochronous = transaction_.type == usb::TransferType::isochronous;
   if (isochronous || to_host) transaction_.outcome = Outcome::ok;
   for (auto* l : listeners_) l->on_data(transaction_, packet.data);
   if (isochronous) emit();
+}
+
+void Wire::note_delay(const DecodedPacket& packet) {
+  if (packet.packet->from_host) return;
+  const auto limit = [&](unsigned bits) {
+    return std::int64_t{bits} * (packet.speed == usb::Speed::high ? bus::hs_bit : bus::fs_bit);
+  };
+  const bus::Duration delay = packet.packet->start - transaction_.end;
+  transaction_.late = delay > limit(usb::host_timeout_min_bits(packet.speed));
+  transaction_.too_late = delay > limit(usb::host_timeout_max_bits(packet.speed));
 }
 
 void Wire::handshake(const DecodedPacket& packet) {
@@ -262,6 +281,10 @@ void Wire::handshake(const DecodedPacket& packet) {
       transaction_.outcome = Outcome::stall;
       break;
   }
+  // An isochronous endpoint has no handshake, and nobody acknowledges an IN token [8.4.6.1, 8.5.5].
+  const bool acknowledged = packet.pid == pid::ack || packet.pid == pid::nyet;
+  if (to_host && !answers_data && (acknowledged || transaction_.type == usb::TransferType::isochronous))
+    transaction_.outcome = Outcome::pid_error;
   emit();
 }
 
@@ -269,11 +292,16 @@ void Wire::spoilt(const DecodedPacket& packet) {
   if (!open_ || packet.packet->from_host) return;
   switch (packet.fault) {
     case Fault::crc16:
-    case Fault::length:
       transaction_.outcome = Outcome::crc_error;
+      break;
+    case Fault::length:  // data too short to have a CRC16; a handshake with something behind it
+      transaction_.outcome = pid::is_data(packet.pid) ? Outcome::crc_error : Outcome::pid_error;
       break;
     case Fault::rx_error:
       transaction_.outcome = Outcome::bit_stuff;
+      break;
+    case Fault::babble:
+      transaction_.outcome = Outcome::babble;
       break;
     default:
       transaction_.outcome = Outcome::pid_error;

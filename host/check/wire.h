@@ -31,7 +31,7 @@ std::string_view name(std::uint8_t byte);  ///< "DATA0" …; "none" for 0; "?" i
 }  // namespace pid
 
 /// What is wrong with a packet by itself.
-enum class Fault : std::uint8_t { none, empty, rx_error, pid_check, pid_unknown, length, crc5, crc16 };
+enum class Fault : std::uint8_t { none, empty, rx_error, babble, pid_check, pid_unknown, length, crc5, crc16 };
 const char* to_string(Fault fault);
 
 struct DecodedPacket {
@@ -56,7 +56,7 @@ struct Sof {
 };
 
 /// How a transaction ended, as far as the wire shows.
-enum class Outcome : std::uint8_t { ok, no_response, crc_error, bit_stuff, pid_error, nak, nyet, stall };
+enum class Outcome : std::uint8_t { ok, no_response, crc_error, bit_stuff, babble, pid_error, nak, nyet, stall };
 const char* to_string(Outcome outcome);
 
 struct Transaction {
@@ -70,6 +70,9 @@ struct Transaction {
   bool handshake_from_host = false;
   std::uint32_t length = 0;  ///< bytes of data
   Outcome outcome = Outcome::ok;
+  /// The device's packet began when a host may have given up already: after 16 FS or 736 HS bit times [7.1.19] …
+  bool late = false;
+  bool too_late = false;  ///< … or has to: after 18 or 816
 };
 
 /// Do these data PIDs of one IN service interval count down, as they must [5.9.2], and to DATA0 if it is the `whole` of
@@ -111,6 +114,7 @@ class Wire {
   void data(const DecodedPacket& packet);
   void handshake(const DecodedPacket& packet);
   void spoilt(const DecodedPacket& packet);
+  void note_delay(const DecodedPacket& packet);
   void emit();
   usb::FrameTime first_sof(std::uint16_t number) const;
   const usb::EndpointConfig* config(std::uint8_t number, bool is_in) const;

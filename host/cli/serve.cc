@@ -17,6 +17,7 @@
 #include "description/description.h"
 #include "report/report.h"
 #include "scenario/catalogue.h"
+#include "scenario/fault_record.h"
 #include "serve/server.h"
 #include "simulated_device.h"
 
@@ -24,7 +25,7 @@ namespace isochio::cli {
 namespace {
 
 struct Options {
-  std::string device, speed, pace, capture, wave, json;
+  std::string device, speed, pace, capture, wave, json, faults;
   std::vector<std::string> registers;
   int grace_ms = 100;
   bool quiet = false, usbredir = false;
@@ -83,11 +84,13 @@ class StatusLine {
 
 /// The served device with what looks on.
 struct Served {
-  explicit Served(const check::SuiteOptions& options) : suite(options, violations) {}
+  Served(const check::SuiteOptions& options, fault::FaultPlan plan)
+      : faults(std::move(plan), violations), suite(options, faults) {}
   std::uint64_t violation_count() const { return suite.reporter().total(); }
 
   std::unique_ptr<report::JsonReport> json;
   FirstViolations violations;
+  scenario::FaultRecord faults;
   check::Suite suite;
   std::unique_ptr<capture::PcapngWriter> capture;
   std::unique_ptr<bus::Link> link;
@@ -115,6 +118,7 @@ tl::expected<void, std::string> write_report(Served& served, const Options& opti
   result.streams = served.suite.streams();
   result.latency = served.suite.latency();
   result.sof = served.suite.sof();
+  result.faults = served.faults.summary();
   result.skipped[static_cast<std::size_t>(check::Group::payload)] = true;
   result.skipped[static_cast<std::size_t>(check::Group::device_log)] = true;
   const auto clocks = served.link->clocks();
@@ -135,6 +139,28 @@ std::string status_text(const Served& served, const serve::Server& server, bus::
       static_cast<double>(counters.bytes) / 1e6, served.violation_count(), wall > 0 ? bus / wall : 0.0);
 }
 
+/// No streams have names here: endpoints are addresses.
+tl::expected<fault::FaultPlan, InputError> load_faults(const std::string& file) {
+  auto plan = fault::load_plan(file);
+  if (!plan) return plan;
+  if (auto resolved = plan->resolve(file, {}); !resolved) return tl::unexpected(resolved.error());
+  return plan;
+}
+
+bool has_isochronous(const description::Description& device) {
+  for (const auto& setting : device.settings)
+    for (const auto& endpoint : setting.endpoints)
+      if (endpoint.type == usb::TransferType::isochronous) return true;
+  return false;
+}
+
+std::string fault_text(const report::FaultSummary& faults) {
+  std::string text = fmt::format("{} faults made on purpose:", faults.made);
+  for (const auto& planned : faults.planned)
+    text += fmt::format(" {} {}{}", planned.made, planned.name, &planned == &faults.planned.back() ? "" : ",");
+  return text + "\n";
+}
+
 int serve_device(Options options) {
   const auto file = scenario::find(scenario::Shelf::devices, options.device);
   if (!file) return complain(file.error().to_string());
@@ -147,12 +173,19 @@ int serve_device(Options options) {
   if (!registers->empty() && !description->test_requests)
     return complain("--register: " + file->string() + " has no test requests");
 
-  Served served(suite_options());
+  fault::FaultPlan plan;
+  if (!options.faults.empty()) {
+    auto loaded = load_faults(options.faults);
+    if (!loaded) return complain(loaded.error().to_string());
+    plan = std::move(*loaded);
+  }
+  Served served(suite_options(), std::move(plan));
   if (!options.capture.empty()) {
     auto capture = capture::PcapngWriter::create(options.capture, {"isochio serve " + options.device});
     if (!capture) return complain(capture.error());
     served.capture = std::move(*capture);
     served.suite.also_show(served.capture.get());
+    served.faults.show_in(served.capture.get());
   }
   if (!options.json.empty()) {
     auto json = report::JsonReport::create(options.json);
@@ -166,10 +199,15 @@ int serve_device(Options options) {
     complain(problem.what());
     return target_not_available;
   }
-  served.link->set_observer(&served.suite);
-  served.host = std::make_unique<controller::SimHost>(*served.link);
+  const auto wire = served.faults.attach(*served.link);
+  if (!wire) return complain(wire.error());
+  (*wire)->set_observer(&served.suite);
+  controller::SimHostOptions host_options;
+  host_options.clock_ppm = served.faults.plan().bus_clock_ppm();
+  served.host = std::make_unique<controller::SimHost>(**wire, host_options);
   served.host->add_observer(&served.suite);
   if (served.capture) served.host->add_observer(served.capture.get());
+  served.host->add_observer(&served.faults);
 
   // A usbredir client polls by its own clock and drops what comes faster.
   if (options.pace.empty()) options.pace = options.usbredir ? "real" : "fast";
@@ -197,6 +235,11 @@ int serve_device(Options options) {
     return target_not_available;
   }
   server = std::move(*listening);
+  if (has_isochronous(*description)) {
+    served.faults.begin(*served.host);
+  } else {
+    served.faults.begin_now(*served.host);
+  }
   if (options.speed == "hs" && served.host->speed() != usb::Speed::high)
     return complain(file->string() + ": this device is for full speed only; leave --speed hs out");
   // They outlast the resets that come with each client.
@@ -213,12 +256,14 @@ int serve_device(Options options) {
   const auto summary = status_text(served, *server, start, began);
   const auto totals = server->counters();
   server.reset();
+  served.faults.end();
   served.suite.finish(served.host->now());
   if (served.capture) {
     if (const auto closed = served.capture->finish(); !closed) return complain(closed.error());
   }
   if (const auto closed = write_report(served, options, start, began); !closed) return complain(closed.error());
   fmt::print("{}; held {} times for the client, {} in vain\n", summary, totals.held, totals.given_up);
+  if (!served.faults.empty()) fmt::print("{}", fault_text(served.faults.summary()));
   for (const auto& violation : served.violations.lines()) fmt::print("  {}\n", violation);
   if (!stopped) return target_not_available;
   return served.violation_count() == 0 ? passed : checks_failed;
@@ -254,6 +299,11 @@ void add_serve(CLI::App& app, Action& action) {
                       "NAME=VALUE, a register of the device (docs/registers.md) that is written at the start; again "
                       "for more");
   command->add_option("--wave", options->wave, "Write the device's signals here (FST, for GTKWave); slow");
+  command
+      ->add_option("--faults", options->faults,
+                   "Make the faults of this file on the wire ([[fault]] tables, docs/faults.md); frame 0 is the first "
+                   "one of the first isochronous transfer")
+      ->check(CLI::ExistingFile);
   command->add_flag("--quiet", options->quiet, "No status line, no messages but errors");
   command->footer(
       "Anyone who can reach the port can use the device; there are no passwords and no encryption. Ctrl-C ends it and\n"

@@ -13,7 +13,7 @@ using bus::Duration;
 SimController::SimController(bus::Link& link, const SimHostOptions& options)
     : link_(link),
       options_(options),
-      clock_(link.now(), options.first_frame),
+      clock_(link.now(), options.first_frame, options.clock_ppm),
       interrupts_(options.interrupt_latency, options.interrupts),
       engine_(link, counters_) {}
 
@@ -80,17 +80,16 @@ void SimController::idle(BusTime limit) {
 }
 
 void SimController::start_of_frame() {
-  const Duration interval = timing::frame_interval(speed_);
   const std::uint64_t step = FrameClock::step(speed_);
   if (link_.now() < engine_.earliest()) link_.advance(engine_.earliest());
   if (link_.now() > next_sof_) ++counters_.late_sof;
-  while (next_sof_ + interval <= link_.now()) {  // somebody held the bus over a whole (micro)frame
-    next_sof_ += interval;
+  current_.value += step;
+  next_sof_ = clock_.start({current_.value + step});
+  while (next_sof_ <= link_.now()) {  // somebody held the bus over a whole (micro)frame
     current_.value += step;
+    next_sof_ = clock_.start({current_.value + step});
     ++counters_.late_sof;
   }
-  current_.value += step;
-  next_sof_ += interval;
   isoch_turn_ = interrupt_turn_ = 0;
   engine_.start_of_frame(current_.frame());
 }

@@ -38,6 +38,9 @@ struct SimHostOptions {
   bool ring_events = false;
   /// Number of the first frame. Anything; high enough to show what is modulo 2048.
   std::uint64_t first_frame = 1000;
+  /// The clock that makes (micro)frames is fast by so many parts per million (slow: negative); a host may be 500 off
+  /// [7.1.11].
+  std::int32_t clock_ppm = 0;
 };
 
 }  // namespace isochio::controller

@@ -27,7 +27,10 @@ Answer TransactionEngine::receive() {
   if (packet.rx_error) return {.status = Status::bit_stuff};
   const auto parsed = usb::parse(packet.bytes);
   if (!parsed) {
-    const bool crc = parsed.error() == usb::PacketError::crc16;
+    const bool data = !packet.bytes.empty() && usb::kind(usb::pid_of(packet.bytes[0])) == usb::PidKind::data;
+    const bool crc = parsed.error() == usb::PacketError::crc16 ||
+                     (data && parsed.error() == usb::PacketError::wrong_length);  // too short to have one
+    if (crc && packet.bytes.size() > usb::max_payload + usb::data_overhead) return {.status = Status::overrun};
     return {.status = crc ? Status::crc_error : Status::pid_error};
   }
   const auto kind = usb::kind(parsed->pid);

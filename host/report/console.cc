@@ -72,6 +72,12 @@ std::string expectation(const RunResult& r, bool colour) {
   return out;
 }
 
+std::string faults(const FaultSummary& f) {
+  std::string out = fmt::format("  {} fault{} made on purpose:", f.made, f.made == 1 ? "" : "s");
+  for (const auto& p : f.planned) out += fmt::format(" {} {}{}", p.made, p.name, &p == &f.planned.back() ? "" : ",");
+  return out + "\n";
+}
+
 std::string violations(const RunResult& r, const std::vector<check::Violation>& first, bool colour) {
   const bool as_expected = r.expectation.given && r.expectation.mismatches == 0;
   std::string out = paint(fmt::format("  {} violation{}:", r.violation_total(), r.violation_total() == 1 ? "" : "s"),
@@ -109,6 +115,7 @@ std::string console_summary(const RunResult& r, const std::vector<check::Violati
   if (const auto hidden = r.hidden_groups(); !hidden.empty())
     out += fmt::format("  not observable on this target: {}\n", fmt::join(hidden, ", "));
   if (r.expectation.given) out += expectation(r, colour);
+  if (!r.faults.planned.empty()) out += faults(r.faults);
   if (r.violation_total() > 0) out += violations(r, first, colour);
   out +=
       fmt::format("  {:.3f} s of bus time in {:.3f} s: {:.3g} times real time, {:.3g} M clocks/s\n", r.perf.bus_seconds,

@@ -65,6 +65,28 @@ Json stream(const check::StreamStatistics& s) {
           {"latency", latency(s.latency, false)}};
 }
 
+Json faults(const FaultSummary& f) {
+  Json j;
+  j["made"] = f.made;
+  j["planned"] = Json::array();
+  for (const auto& p : f.planned) j["planned"].push_back({{"name", p.name}, {"kind", p.kind}, {"made", p.made}});
+  j["listed"] = Json::array();
+  for (const auto& m : f.first) {
+    const auto& planned = f.planned.at(m.planned);
+    j["listed"].push_back({{"id", m.id},
+                           {"name", planned.name},
+                           {"kind", planned.kind},
+                           {"frame", m.at.frame()},
+                           {"microframe", m.at.microframe()},
+                           {"time_ns", bus::to_ns(m.time)},
+                           {"from", m.from_host ? "host" : "device"},
+                           {"packet", m.packet.empty() ? Json(nullptr) : Json(m.packet)},
+                           {"endpoint", m.has_endpoint ? Json(endpoint_name(m.endpoint)) : Json(nullptr)},
+                           {"what", m.what}});
+  }
+  return j;
+}
+
 void sums(Json& j, const RunResult& r) {
   check::StreamStatistics sum;
   for (const auto& s : r.streams) {
@@ -145,12 +167,14 @@ Json json_parts::violation(const check::Violation& v) {
   j["time_ns"] = bus::to_ns(v.time);
   j["expected"] = v.expected;
   j["seen"] = v.seen;
+  j["fault"] = v.fault == 0 ? Json(nullptr) : Json(v.fault);
   return j;
 }
 
 Json json_parts::results(const RunResult& r) {
   Json j;
   j["violation_counts"] = counts(r);
+  j["faults"] = faults(r.faults);
   j["scenario"] = r.scenario;
   j["seed"] = r.seed;
   j["speed"] = usb::to_string(r.speed);

@@ -62,6 +62,28 @@ struct ExpectationResult {
   std::vector<Mismatch> listed;  ///< the first ones
 };
 
+/// The faults that a run made on purpose.
+struct FaultSummary {
+  struct Planned {
+    std::string name, kind;
+    std::uint64_t made = 0;
+  };
+  struct Made {
+    std::uint64_t id = 0;
+    std::size_t planned = 0;  ///< which of `planned`
+    usb::FrameTime at;
+    bus::BusTime time;
+    bool from_host = true;
+    std::string packet;  ///< its PID; empty: no packet's fault
+    usb::EndpointAddress endpoint;
+    bool has_endpoint = false;
+    std::string what;
+  };
+  std::vector<Planned> planned;  ///< in the order of the scenario
+  std::uint64_t made = 0;
+  std::vector<Made> first;  ///< the first thousand
+};
+
 /// One scenario's result. The scenario runner fills it.
 struct RunResult {
   std::string scenario;
@@ -82,6 +104,7 @@ struct RunResult {
   std::array<bool, check::group_count> not_observable{};      ///< groups of which the target shows too little to judge
   std::array<std::uint64_t, check::rule_count> violations{};  ///< by rule
   std::array<std::uint64_t, check::rule_count> violations_reported{};  ///< of them, those listed
+  FaultSummary faults;
   Perf perf;
 
   std::uint64_t violation_total() const;

@@ -546,6 +546,7 @@ tl::expected<Scenario, InputError> parse_scenario(std::string_view text, const s
   for (auto& stream : table.tables("stream")) scenario.streams.push_back(read_stream(stream, file.parent_path()));
   for (auto& stream : table.tables("bulk")) scenario.bulk.push_back(read_bulk(stream));
   for (auto& event : table.tables("event")) scenario.events.push_back(read_event(event));
+  for (auto& fault : table.tables("fault")) scenario.faults.faults.push_back(fault::read_fault(fault));
   read_sections(table, scenario);
   read_expect(table, scenario);
   table.finish();

@@ -20,6 +20,7 @@
 #include "scenario/catalogue.h"
 #include "scenario/device_access.h"
 #include "scenario/expectation_check.h"
+#include "scenario/fault_record.h"
 #include "scenario/isoch_stream.h"
 #include "scenario/life.h"
 #include "scenario/outcome_log.h"
@@ -107,7 +108,8 @@ class Run {
       : scenario_(scenario),
         options_(options),
         plan_(std::move(plan)),
-        suite_(suite_options(scenario, !options.make_host), tee_),
+        faults_(scenario.faults, tee_),
+        suite_(suite_options(scenario, !options.make_host), faults_),
         outcome_(stream_names(scenario, plan_)) {
     isoch_tee_.add(&outcome_);
     if (!scenario_.expect) return;
@@ -152,6 +154,7 @@ class Run {
   const RunOptions& options_;
   Plan plan_;
   report::ViolationTee tee_;
+  FaultRecord faults_;
   check::Suite suite_;
   std::unique_ptr<report::JsonReport> json_;
   std::unique_ptr<report::HtmlReport> html_;
@@ -215,6 +218,7 @@ tl::expected<void, RunError> Run::open_outputs() {
     if (!capture) return failed(capture.error());
     capture_ = std::move(*capture);
     suite_.also_show(capture_.get());
+    faults_.show_in(capture_.get());
   }
   if (!options_.payload.empty()) {
     received_path_ = options_.received;
@@ -243,19 +247,24 @@ tl::expected<void, RunError> Run::connect() {
     return tl::unexpected(RunError{RunError::Kind::target, problem.what()});
   }
   if (link_) {
-    bus::Link* link = link_.get();
+    // Faults are made on the cable, which events may cut.
+    const auto wire = faults_.attach(*link_);
+    if (!wire) return tl::unexpected(RunError{RunError::Kind::target, wire.error()});
+    bus::Link* link = *wire;
     if (!scenario_.events.empty()) {
-      cut_link_ = std::make_unique<bus::CutLink>(*link_);
+      cut_link_ = std::make_unique<bus::CutLink>(*link);
       link = cut_link_.get();
     }
     link->set_observer(&suite_);
     auto host_options = scenario_.controller;
     host_options.interrupts.seed = scenario_.seed;
+    host_options.clock_ppm += scenario_.faults.bus_clock_ppm();
     auto host = std::make_unique<controller::SimHost>(*link, host_options);
     sim_host_ = host.get();
     host_ = std::move(host);
   }
   host_->add_observer(&suite_);
+  host_->add_observer(&faults_);
   host_->add_observer(&ids_);
   host_->add_observer(&outcome_);
   if (capture_) host_->add_observer(capture_.get());
@@ -307,6 +316,7 @@ RunOutcome Run::run() {
   }
   result_.latency = suite_.latency();
   result_.sof = suite_.sof();
+  result_.faults = faults_.summary();
   result_.not_observable = suite_.not_observable();
   const auto clocks = link_ ? link_->clocks() : bus::Link::Clocks{};
   result_.perf = {clocks.elapsed, clocks.evaluated, bus::to_seconds(host_->now() - bus::BusTime{}),
@@ -461,6 +471,11 @@ void Run::show_feedback(std::size_t stream) {
 void Run::start_streams() {
   start_frame_ = host_->frame_number();
   start_time_ = host_->now();
+  if (streams_.empty()) {
+    faults_.begin_now(*host_);
+  } else {
+    faults_.begin(*host_);
+  }
   const auto start = [this](std::size_t i) { streams_[i]->start(runtime_->interface(scenario_.streams[i].interface)); };
   // Where no first frame can be placed, whoever takes things back must be there before they are sent.
   const auto early = [this](std::size_t i) { return context_->unplaced && plan_.streams[i].source.has_value(); };
@@ -543,6 +558,7 @@ tl::expected<void, std::string> Run::stream_until_done() {
   const auto error = stream_error();
   if (life_) life_->stop();
   end_streams();
+  faults_.end();
   if (!error.empty()) return tl::unexpected(error);
   if (interrupted()) return tl::unexpected(fmt::format("interrupted after {} frames", elapsed_frames()));
   return {};
@@ -653,6 +669,17 @@ tl::expected<Scenario, InputError> with_payload(Scenario scenario, const std::st
   return scenario;
 }
 
+/// Streams' names become endpoints; what is left to chance follows from the scenario's seed.
+tl::expected<void, InputError> resolve_faults(Scenario& scenario, const Plan& plan) {
+  std::map<std::string, usb::EndpointAddress> endpoints;
+  for (std::size_t i = 0; i < scenario.streams.size(); ++i)
+    endpoints[scenario.streams[i].name] = plan.streams[i].endpoint.address;
+  for (std::size_t i = 0; i < scenario.bulk.size(); ++i)
+    endpoints[scenario.bulk[i].name] = plan.bulk[i].endpoint.address;
+  scenario.faults.seed = scenario.seed;
+  return scenario.faults.resolve(scenario.file.string(), endpoints);
+}
+
 /// How many frames a file takes; the length of the run then, for the other streams and the progress bar.
 std::uint64_t frames_of_file(std::uint64_t bytes, const IsochStreamPlan& stream, const StreamTarget& target,
                              usb::Speed speed) {
@@ -690,6 +717,11 @@ tl::expected<RunOutcome, RunError> run(const Scenario& original, const RunOption
                                profile->name, scenario.speed == usb::Speed::high ? "high speed" : "full speed")});
   auto plan = make_plan(scenario, std::move(*device));
   if (!plan) return failed(plan.error());
+  if (auto resolved = resolve_faults(scenario, *plan); !resolved) return failed(resolved.error());
+  if (options.make_host && !scenario.faults.empty())
+    return tl::unexpected(RunError{RunError::Kind::input,
+                                   scenario.name + ": faults on the wire need a simulated cable; this target has a "
+                                                   "real one"});
   if (!options.payload.empty()) {
     std::error_code error;
     const auto bytes = std::filesystem::file_size(options.payload, error);

@@ -15,6 +15,7 @@
 #include "controller/sim_host_options.h"
 #include "description/input_error.h"
 #include "driverkit/runtime.h"
+#include "fault/fault_plan.h"
 #include "scenario/expectation.h"
 #include "usb/types.h"
 
@@ -150,6 +151,7 @@ struct Scenario {
   std::vector<Event> events;  ///< in the file's order
   Checks checks;
   std::optional<Expectation> expect;  ///< empty: every entry good, no violation
+  fault::FaultPlan faults;            ///< its seed is the scenario's
   std::filesystem::path file;         ///< where it came from
 
   /// The device, its configuration or its pipes go while streams run.

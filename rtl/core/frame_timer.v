@@ -2,7 +2,9 @@
 //
 // After the first SOF the next one is expected one interval later: the last interval between two received SOFs if it was within tolerance of the
 // nominal one, else the nominal one. If none has come MARGIN clocks after that, the (micro)frame is predicted; it starts where it was
-// due, so that a run of misses does not drift. An SOF that still comes in the first half of a predicted (micro)frame belongs to it.
+// due, so that a run of misses does not drift. An SOF that still comes in the first half of a predicted (micro)frame belongs to it, and
+// shows the interval too: a clock that is fast by the 2500 ppm that a full-speed device may have is beyond the margin at first.
+// An SOF that comes again in the first half of its (micro)frame moves nothing; it is logged as unexpected.
 // MARGIN lies above the host's jitter (500 ns, 62.5 ns: USB 2.0 section 7.1.12) and below the end of the first token after the
 // SOF (full speed 185 clocks, high speed 19), so that this token already sees the new (micro)frame.
 // The microframe is a guess until the frame number has changed between two SOFs; `locked_o` says that it is known.
@@ -41,6 +43,9 @@ module frame_timer (
   reg [23:0] count_q;
   reg running_q, locked_q, predicted_q, tick_q, event_q, missed_q, unexpected_q;
   reg [31:0] since_q, interval_q, deadline_q;
+  // The last SOF received; once_q: one (micro)frame has been predicted since.
+  reg [31:0] last_q;
+  reg once_q;
 
   wire [31:0] margin = high_speed_i ? HS_MARGIN : FS_MARGIN;
   wire [31:0] nominal = high_speed_i ? HS_INTERVAL : FS_INTERVAL;
@@ -48,9 +53,9 @@ module frame_timer (
 
   // Temporaries, of no meaning outside one clock: assigned before they are read, so blocking assignments are meant.
   /* verilator lint_off BLKSEQ */
-  reg [31:0] age, interval, off;
+  reg [31:0] age, elapsed, interval, off;
   reg [13:0] next, arrived;
-  reg belongs;
+  reg belongs, again;
 
   // How far the count moves on: the difference of the frames modulo their wrap, so that the count goes on where the frame wraps.
   reg [13:0] ahead;
@@ -64,18 +69,24 @@ module frame_timer (
     end else if (sof_i) begin
       age = stamp_i - since_q;
       next = high_speed_i ? frame_q + 14'd1 : {frame_q[13:3] + 11'd1, 3'd0};
-      belongs = running_q && predicted_q && age < {1'b0, nominal[31:1]} && sof_number_i == frame_q[13:3];
+      belongs = running_q && age < {1'b0, nominal[31:1]} && sof_number_i == frame_q[13:3];
+      again = belongs && !predicted_q;
       if (belongs) arrived = frame_q;
       else if (sof_number_i == next[13:3]) arrived = next;
       else arrived = {sof_number_i, 3'd0};
-      if (running_q && !predicted_q) begin
-        off = age - nominal + tolerance;
-        interval = (off <= {tolerance[30:0], 1'b0}) ? age : nominal;
+      elapsed = stamp_i - last_q;
+      if (running_q && (!predicted_q || (once_q && belongs))) begin
+        off = elapsed - nominal + tolerance;
+        interval = (off <= {tolerance[30:0], 1'b0}) ? elapsed : nominal;
       end else interval = nominal;
       ahead = high_speed_i ? arrived - frame_q : {3'd0, arrived[13:3] - frame_q[13:3]};
-      since_q <= stamp_i;
-      interval_q <= interval;
-      deadline_q <= stamp_i + interval + margin;
+      if (!again) begin
+        since_q <= stamp_i;
+        last_q <= stamp_i;
+        interval_q <= interval;
+        deadline_q <= stamp_i + interval + margin;
+        once_q <= 1'b0;
+      end
       frame_q <= arrived;
       count_q <= count_q + {10'd0, ahead};
       running_q <= 1'b1;
@@ -85,7 +96,7 @@ module frame_timer (
       tick_q <= !belongs;
       event_q <= 1'b1;
       missed_q <= 1'b0;
-      unexpected_q <= locked_q && !belongs && sof_number_i != next[13:3];
+      unexpected_q <= again || (locked_q && !belongs && sof_number_i != next[13:3]);
     end else if (running_q && (stamp_i - deadline_q) < 32'h80000000) begin
       next = high_speed_i ? frame_q + 14'd1 : {frame_q[13:3] + 11'd1, 3'd0};
       frame_q <= next;
@@ -93,6 +104,7 @@ module frame_timer (
       since_q <= since_q + interval_q;
       deadline_q <= deadline_q + interval_q;
       predicted_q <= 1'b1;
+      once_q <= !predicted_q;
       tick_q <= 1'b1;
       event_q <= 1'b1;
       missed_q <= 1'b1;
@@ -102,6 +114,7 @@ module frame_timer (
       running_q <= 1'b0;
       locked_q <= 1'b0;
       predicted_q <= 1'b0;
+      once_q <= 1'b0;
       frame_q <= 14'd0;
       count_q <= 24'd0;
       tick_q <= 1'b0;
