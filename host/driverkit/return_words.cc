@@ -58,6 +58,13 @@ std::string return_word(IOReturn code) {
   return fmt::format("0x{:08x}", static_cast<std::uint32_t>(code));
 }
 
+std::string failed_with(std::string_view what, IOReturn code) {
+  const auto word = return_word(code);
+  const auto number = fmt::format("0x{:08x}", static_cast<std::uint32_t>(code));
+  return word == number ? fmt::format("{} failed with {}", what, number)
+                        : fmt::format("{} failed with {} ({})", what, word, number);
+}
+
 std::optional<IOReturn> return_code(std::string_view word) {
   for (const auto& known : words)
     if (word == known.word) return known.code;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "driverkit/return_words.h"
 namespace isochio::scenario {
 
 BulkStream::BulkStream(StreamContext& context, const BulkStreamPlan& plan, const StreamTarget& target, Loop* loop)
@@ -9,8 +10,8 @@ BulkStream::BulkStream(StreamContext& context, const BulkStreamPlan& plan, const
 
 void BulkStream::fail(const char* what, IOReturn code) {
   if (error_.empty())
-    error_ = fmt::format("bulk stream {} (endpoint 0x{:02x}): {} failed with 0x{:08x}", plan_.name,
-                         target_.endpoint.address.value, what, static_cast<std::uint32_t>(code));
+    error_ = fmt::format("bulk stream {} (endpoint 0x{:02x}): {}", plan_.name, target_.endpoint.address.value,
+                         driverkit::failed_with(what, code));
 }
 
 void BulkStream::start(IOUSBHostInterface* interface) {

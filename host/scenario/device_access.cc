@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "driverkit/return_words.h"
 namespace isochio::scenario {
 namespace {
 
@@ -25,8 +26,8 @@ tl::expected<std::vector<std::uint8_t>, std::string> DeviceAccess::request(bool 
                                             static_cast<std::uint16_t>(data.size()), buffer.get(), &moved, timeout_ms);
   }
   if (code != kIOReturnSuccess)
-    return tl::unexpected(fmt::format("vendor request 0x{:02x} for index 0x{:03x} failed with 0x{:08x}", request, index,
-                                      static_cast<std::uint32_t>(code)));
+    return tl::unexpected(
+        driverkit::failed_with(fmt::format("vendor request 0x{:02x} for index 0x{:03x}", request, index), code));
   data.resize(moved);
   if (in) buffer->ReadBytes(0, data);
   return data;

@@ -9,6 +9,7 @@
 #include <DriverKit/IOLib.h>
 
 #include "check/service_time.h"
+#include "driverkit/return_words.h"
 
 namespace isochio::scenario {
 namespace {
@@ -49,8 +50,8 @@ IsochStream::~IsochStream() {
 
 void IsochStream::fail(const char* what, IOReturn code) {
   if (error_.empty())
-    error_ = fmt::format("stream {} (endpoint 0x{:02x}): {} failed with 0x{:08x}", plan_.name,
-                         target_.endpoint.address.value, what, static_cast<std::uint32_t>(code));
+    error_ = fmt::format("stream {} (endpoint 0x{:02x}): {}", plan_.name, target_.endpoint.address.value,
+                         driverkit::failed_with(what, code));
 }
 
 std::uint64_t IsochStream::aligned(std::uint64_t frame) const {

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "driverkit/return_words.h"
 namespace isochio::scenario {
 namespace {
 
@@ -12,7 +13,7 @@ constexpr bus::Duration notice = 2 * bus::millisecond;
 
 tl::expected<void, std::string> checked(const char* what, kern_return_t code) {
   if (code == kIOReturnSuccess) return {};
-  return tl::unexpected(fmt::format("{} failed with 0x{:08x}", what, static_cast<std::uint32_t>(code)));
+  return tl::unexpected(driverkit::failed_with(what, code));
 }
 
 constexpr auto everything = [](const auto&) { return true; };

@@ -14,6 +14,7 @@
 #include "check/suite.h"
 #include "controller/profile.h"
 #include "controller/sim_host.h"
+#include "driverkit/return_words.h"
 #include "driverkit/status.h"
 #include "report/html.h"
 #include "scenario/bulk_stream.h"
@@ -364,7 +365,7 @@ tl::expected<void, std::string> Run::configure() {
 tl::expected<void, std::string> Run::open_device() {
   const auto check = [](const char* what, kern_return_t code) -> tl::expected<void, std::string> {
     if (code == kIOReturnSuccess) return {};
-    return tl::unexpected(fmt::format("{} failed with 0x{:08x}", what, static_cast<std::uint32_t>(code)));
+    return tl::unexpected(driverkit::failed_with(what, code));
   };
   auto done = check("Open of the device", runtime_->device()->Open(runtime_->client(), 0, 0));
   if (done) done = check("SetConfiguration", runtime_->configure());
