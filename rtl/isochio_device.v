@@ -44,10 +44,10 @@ module isochio_device #(
     // Frame number 13..3, microframe 2..0.
     output wire [13:0] status_frame_o
 );
-  // Time: the only free-running counter, and the clocks that a simulator left out.
-  reg [31:0] clocks_q;
-  always @(posedge clk_i) clocks_q <= rst_i ? 32'd0 : clocks_q + 32'd1;
-  wire [31:0] stamp = clocks_q + skipped_i;
+  // Time: the only free-running counter, which takes in the clocks that a simulator left out.
+  reg [31:0] stamp_q;
+  wire [31:0] stamp = stamp_q + skipped_i;
+  always @(posedge clk_i) stamp_q <= rst_i ? 32'd0 : stamp + 32'd1;
 
   wire operating, high_speed, suspended, bus_reset, drive, drive_j, line_event;
   wire [2:0] line_status;
@@ -137,7 +137,7 @@ module isochio_device #(
   );
 
   packet_rx u_packet_rx (
-      .clk_i(clk_work_i),
+      .clk_i(clk_i),
       .rst_i(rst_i),
       .in_data_i(in_pin_data),
       .in_valid_i(in_pin_valid),
@@ -513,17 +513,16 @@ module isochio_device #(
   wire transaction_first = transaction_timer && (!(line_timer || frame_timer_runs) || (transaction_deadline - nearer) >= 32'h80000000);
   wire [31:0] nearest = transaction_first ? transaction_deadline : nearer;
   wire timer_runs = line_timer || frame_timer_runs || transaction_timer;
-  wire [31:0] left = nearest - stamp;
+  wire [31:0] left = nearest - stamp_q;
   wire due = timer_runs && (left[31] || left == 32'd0);
   localparam [31:0] NEVER = 32'hFFFFFFFF;
 
   // What clk_work_i's part of the device has to do at the next clock.
-  wire at_rest = rx_quiet && line_quiet && transaction_quiet && control_quiet && merge_quiet && !function_busy && !frame_tick;
-  wire arriving = in_pin_valid || in_pin_error || in_pin_wakeup || rx_start || rx_end || line_changed || tx_done;
-  wire work = !at_rest || arriving || due;
+  wire at_rest = line_quiet && transaction_quiet && control_quiet && merge_quiet && !function_busy && !frame_tick;
+  wire work = !at_rest || in_pin_wakeup || rx_start || rx_end || line_changed || tx_done || due;
 
   assign wake_o = timer_runs ? left : NEVER;
-  assign quiet_o = !work && tx_quiet;
+  assign quiet_o = !work && !in_pin_valid && !in_pin_error && rx_quiet && tx_quiet;
   // A byte for the transmitter may come from a memory of that part.
   assign work_o = work || (utmi_tx_valid_o && (control || in_next_needed));
 

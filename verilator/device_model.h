@@ -51,20 +51,20 @@ class DeviceModel {
                             root_->utmi_suspend_n_o);
   }
   bool quiet() const { return root_->quiet_o != 0; }
-  std::uint32_t wake() const { return root_->wake_o - skipped_; }
+  std::uint32_t wake() const { return root_->wake_o - root_->skipped_i; }
 
   /// Nothing but time changes, so nothing is evaluated: the device reads the time when it is clocked next.
   void skip(std::uint32_t edges) {
     root_->skipped_i += edges;
-    skipped_ += edges;
     if constexpr (traced) edge_ += edges;
   }
 
   void clock() {
     // work_o is from before what was skipped; at the end of that a timer may have ended.
-    rise(root_->work_o != 0 || skipped_ == root_->wake_o);
-    skipped_ = 0;
+    rise(root_->work_o != 0 || root_->skipped_i == root_->wake_o);
+    root_->skipped_i = 0;
     if constexpr (traced) {
+      top_->eval();  // or the wave would show the time twice as far ahead
       ++edge_;
       if (edge_ >= first_wave_edge_ && edge_ <= last_wave_edge_)
         wave_->dump(static_cast<std::uint64_t>(edge_) * 50'000 / 3);
@@ -129,7 +129,6 @@ class DeviceModel {
   std::unique_ptr<Top> top_;
   Root* root_ = nullptr;
   std::unique_ptr<VerilatedFstC> wave_;
-  std::uint32_t skipped_ = 0;  ///< since the last evaluated edge
   std::int64_t edge_ = 0;
   std::int64_t first_wave_edge_ = 0, last_wave_edge_ = 0;  ///< those that the wave file holds
 };

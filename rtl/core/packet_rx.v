@@ -43,38 +43,42 @@ module packet_rx (
   reg [15:0] crc16_q;
 
   // Bytes and packet boundaries. A byte can't come in the clock of start_o's evaluation before length_q is cleared: both
-  // happen here, the byte last.
+  // happen here, the byte last. Nothing changes between packets.
   always @(posedge clk_i) begin
-    active_q <= in_active_i;
-    pid_valid_q <= 1'b0;
-    byte_valid_q <= 1'b0;
-    if (start_o) begin
-      length_q <= 12'd0;
-      error_q <= 1'b0;
-      crc5_good_q <= 1'b0;
-      crc16_q <= 16'hFFFF;
-    end
-    if (in_error_i) error_q <= 1'b1;
-    if (in_valid_i) begin
-      if (start_o || length_q == 12'd0) begin
-        pid_q <= in_data_i;
-        pid_valid_q <= 1'b1;
-        length_q <= 12'd1;
-      end else begin
-        if (length_q != 12'hFFF) length_q <= length_q + 12'd1;
-        last_q   <= in_data_i;
-        before_q <= last_q;
-        if (pid_q[1:0] == 2'b11) begin
-          crc16_q <= crc16_byte(crc16_q, in_data_i);
-          byte_q <= before_q;
-          byte_valid_q <= length_q[11:2] != 10'd0 || length_q[1:0] == 2'd3;
-        end else if (length_q == 12'd2) begin
-          crc5_good_q <= crc5_token({in_data_i, last_q}) == 5'b00110;
+    if (in_active_i || active_q) begin
+      active_q <= in_active_i;
+      pid_valid_q <= 1'b0;
+      byte_valid_q <= 1'b0;
+      if (start_o) begin
+        length_q <= 12'd0;
+        error_q <= 1'b0;
+        crc5_good_q <= 1'b0;
+        crc16_q <= 16'hFFFF;
+      end
+      if (in_error_i) error_q <= 1'b1;
+      if (in_valid_i) begin
+        if (start_o || length_q == 12'd0) begin
+          pid_q <= in_data_i;
+          pid_valid_q <= 1'b1;
+          length_q <= 12'd1;
+        end else begin
+          if (length_q != 12'hFFF) length_q <= length_q + 12'd1;
+          last_q   <= in_data_i;
+          before_q <= last_q;
+          if (pid_q[1:0] == 2'b11) begin
+            crc16_q <= crc16_byte(crc16_q, in_data_i);
+            byte_q <= before_q;
+            byte_valid_q <= length_q[11:2] != 10'd0 || length_q[1:0] == 2'd3;
+          end else if (length_q == 12'd2) begin
+            crc5_good_q <= crc5_token({in_data_i, last_q}) == 5'b00110;
+          end
         end
       end
     end
     if (rst_i) begin
       active_q <= 1'b0;
+      pid_valid_q <= 1'b0;
+      byte_valid_q <= 1'b0;
       length_q <= 12'd0;
     end
   end

@@ -197,6 +197,8 @@ module transaction (
   wire is_data = pid_i[1:0] == 2'b11;
   wire token_good = pid_good_i && !error_i && crc5_good_i;
   wire sof_w = end_i && enable_i && listening && pid_i[3:0] == PID_SOF && token_good;
+  // Bytes of a data packet that no token announced are nobody's, whatever the packet before was.
+  wire taking = byte_valid_i && accept_q && state_q == WAIT_DATA && left_q != 11'd0;
   wire turned = high_speed_i || (stamp_i - ended_q) >= TURN_FS;
 
   task emit;
@@ -640,7 +642,7 @@ module transaction (
 
   always @(posedge clk_i) begin
     if (strobe_q != {S_COUNT{1'b0}}) strobe_q <= {S_COUNT{1'b0}};
-    if (byte_valid_i && left_q != 11'd0) left_q <= left_q - 11'd1;
+    if (taking) left_q <= left_q - 11'd1;
     if (end_i) ended_q <= stamp_i;
     if (state_q == DECIDE || tx_done_i) deadline_q <= stamp_i + (high_speed_i ? TIMEOUT_HS : TIMEOUT_FS);
     if (start_i) deadline_valid_q <= 1'b0;
@@ -745,8 +747,6 @@ module transaction (
   assign ctl_setup_done_o = strobe_q[S_SETUP_DONE];
   assign ctl_out_start_o = strobe_q[S_CTL_OUT_START];
   assign ctl_out_done_o = strobe_q[S_CTL_OUT_DONE];
-  // Bytes of a data packet that no token announced are nobody's, whatever the packet before was.
-  wire taking = byte_valid_i && accept_q && state_q == WAIT_DATA && left_q != 11'd0;
   assign ctl_valid_o = taking && control;
   assign ctl_in_start_o = strobe_q[S_CTL_IN_START];
   assign ctl_in_done_o = strobe_q[S_CTL_IN_DONE];
@@ -771,7 +771,7 @@ module transaction (
   assign event_status_o = event_status_q;
   assign deadline_valid_o = deadline_valid_q;
   assign deadline_o = deadline_q;
-  assign quiet_o = !state_q[3] && sweep_q[4] && !test_packet_i && strobe_q == {S_COUNT{1'b0}} && !silent_q;
+  assign quiet_o = !state_q[3] && !(state_q == WAIT_DATA && (pid_valid_i || byte_valid_i)) && sweep_q[4] && !test_packet_i && strobe_q == {S_COUNT{1'b0}} && !silent_q;
 endmodule
 
 `default_nettype wire

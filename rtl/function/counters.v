@@ -1,4 +1,5 @@
-// isochio: all counters of docs/registers.md in one block RAM of 512 words, brought up to date one addition at a time.
+// isochio: all counters of docs/registers.md in one block RAM of 512 words, brought up to date one addition at a time. Only SOF is a register:
+// it is the one that counts on an idle bus, where a simulation's time would go into its additions.
 //
 // Address: {side, engine, index}: side 0 the general counters (index = register - 0x010), 1 IN, 2 OUT (index = register - 8).
 // An addition takes 3 clocks (choose, read, write), one begins at every other. Events wait in a queue of eight and a sink's job in its outputs, which
@@ -48,7 +49,10 @@ module counters #(
                    TOKEN_OTHER = 4'd8;
   // Spoiled by a FAULT register: a packet that was sent all the same; an ERROR.
   localparam [3:0] SENT_SPOILED = 4'd3, STATUS_ON_PURPOSE = 4'd11;
-  localparam [3:0] STATUS_SEQUENCE = 4'd8, LINE_RESET = 4'd1, LINE_SUSPEND = 4'd4;
+  localparam [3:0] UNEXPECTED = 4'd1, STATUS_SEQUENCE = 4'd8, LINE_RESET = 4'd1, LINE_SUSPEND = 4'd4;
+
+  // Where SOF would be in the RAM.
+  localparam [8:0] SOF_ADDRESS = 9'd0;
 
   // Bits of todo_q, one addition each. FIRST is the general counter in first_q, SECOND is SOF_UNEXPECTED.
   localparam FIRST = 0, SECOND = 1, IN_PACKETS = 2, IN_BYTES = 3, IN_ZERO_LENGTH = 4, IN_DUPLICATE = 5, OUT_SEQUENCE_ERRORS = 6,
@@ -56,6 +60,8 @@ module counters #(
 
   reg [31:0] counter_q[0:511];
   reg [31:0] read_q;
+  reg [31:0] sof_q;
+  reg shows_sof_q;  // rdata_o is SOF
   reg clearing_q;
   reg [8:0] clear_at_q;
 
@@ -94,7 +100,7 @@ module counters #(
 
   reg chosen_q, writing_q;
   wire busy = todo_q != {ADDITIONS{1'b0}} || waiting || chosen_q || writing_q || clearing_q;
-  wire active = busy || event_i || discard_i || dropped_i || job_i || clear_i || rst_i;
+  wire active = busy || event_i || discard_i || dropped_i || job_i || clear_i;
 
   // Intermediate values, used within one clock only: assigned with "=", hence the waiver. Registers are read before they are written; the
   // simulator then needs no copies of them, and nothing is done at a clock with nothing to do.
@@ -106,11 +112,11 @@ module counters #(
   reg [ADDITIONS-1:0] todo;
 
   always @(posedge clk_i) begin
-    if (active) begin
+    if (active || rst_i) begin
       spoiled = endpoint_i && (kind_i == ERROR ? status_i == STATUS_ON_PURPOSE :
                                (kind_i == DATA_IN || kind_i == HANDSHAKE) && status_i == SENT_SPOILED);
       counts = event_i &&
-          (spoiled || kind_i == SOF || kind_i == SOF_MISSED || kind_i == TOKEN_OTHER || (kind_i == DATA_IN && endpoint_i) ||
+          (spoiled || (kind_i == SOF && status_i == UNEXPECTED) || kind_i == SOF_MISSED || kind_i == TOKEN_OTHER || (kind_i == DATA_IN && endpoint_i) ||
            ((kind_i == DATA_OUT || kind_i == ERROR) && status_i != 4'd0 && status_i <= STATUS_SEQUENCE) ||
            (kind_i == LINE && (status_i == LINE_RESET || status_i == LINE_SUSPEND)));
       arriving = {in_i && kind_i != HANDSHAKE, kind_i, status_i, endpoint_i, three(engine_i), length_i};
@@ -123,9 +129,10 @@ module counters #(
       status = head[18:15];
       if (choose) todo = todo & (todo - 1'b1);
       if (load) begin
-        todo[FIRST]  = kind == DATA_IN ? status == 4'd2 : kind != HANDSHAKE && !(kind == ERROR && status == STATUS_ON_PURPOSE);
+        todo[FIRST]  = kind == DATA_IN ? status == 4'd2 :
+            kind != SOF && kind != HANDSHAKE && !(kind == ERROR && status == STATUS_ON_PURPOSE);
         todo[FAULTS] = kind == HANDSHAKE || (kind == DATA_IN ? status == SENT_SPOILED : kind == ERROR && status == STATUS_ON_PURPOSE);
-        todo[SECOND] = kind == SOF && status == 4'd1;
+        todo[SECOND] = kind == SOF;
         if (kind == DATA_IN) begin
           todo[IN_PACKETS]     = 1'b1;
           todo[IN_BYTES]       = head[10:0] != 11'd0;
@@ -134,7 +141,6 @@ module counters #(
         end
         todo[OUT_SEQUENCE_ERRORS] = (kind == DATA_OUT || kind == ERROR) && status == STATUS_SEQUENCE && head[14];
         case (kind)
-          SOF: first_q <= 4'd0;
           SOF_MISSED: first_q <= 4'd1;
           TOKEN_OTHER: first_q <= 4'd10;
           DATA_IN: first_q <= 4'd13;  // IN_EMPTY
@@ -145,6 +151,7 @@ module counters #(
         event_engine_q <= head[13:11];
         length_q       <= head[10:0];
       end
+      if (event_i && kind_i == SOF) sof_q <= sof_q + 32'd1;
       if (discard_i) begin  // of several engines at successive clocks, for all we know
         discards_q <= todo[DISCARDED] ? discards_q + 4'd1 : 4'd1;
         todo[DISCARDED] = 1'b1;
@@ -169,6 +176,7 @@ module counters #(
         event_in_q  <= 4'd0;
         event_out_q <= 4'd0;
         bad_seen_q  <= {ENGINES{1'b0}};
+        sof_q       <= 32'd0;
         todo = {ADDITIONS{1'b0}};
       end
       todo_q <= todo;
@@ -181,7 +189,7 @@ module counters #(
   reg set_q, write_set_q, selected, read;
 
   always @(posedge clk_i) begin
-    if (active || read_i) begin
+    if (active || read_i || rst_i) begin
       read     = chosen_q && !read_i;
       selected = todo_q != {ADDITIONS{1'b0}} && !clearing_q && !chosen_q;
       read_at  = read_i ? address_i : address_q;
@@ -189,6 +197,7 @@ module counters #(
       sum      = clearing_q ? 32'd0 : write_set_q ? write_addend_q : read_q + write_addend_q;
       if (clearing_q || writing_q) counter_q[write_at] <= sum;
       if (read_i || read) read_q <= counter_q[read_at];
+      if (read_i) shows_sof_q <= address_i == SOF_ADDRESS;
       if (read) begin
         write_at_q     <= address_q;
         write_addend_q <= addend_q;
@@ -266,7 +275,7 @@ module counters #(
     end
   end
 
-  assign rdata_o = read_q;
+  assign rdata_o = shows_sof_q ? sof_q : read_q;
   assign busy_o = busy;
 endmodule
 

@@ -81,3 +81,18 @@ TEST_CASE("with and without idle skipping the wire, the registers and the event 
     }
   }
 }
+
+TEST_CASE("an idle high-speed microframe costs eleven evaluated clocks, rarely twelve") {
+  // A stuffed bit that delays a byte of the SOF costs one.
+  DeviceFixture f;
+  f.configure();
+  f.run_frames(20);
+  const auto before = f.link->clocks();
+  constexpr std::uint64_t frames = 500;
+  f.run_frames(frames);
+  const auto after = f.link->clocks();
+  CHECK(after.elapsed - before.elapsed == frames * 60'000);
+  const double each = static_cast<double>(after.evaluated - before.evaluated) / static_cast<double>(frames * 8);
+  CHECK(each >= 11);
+  CHECK(each < 11.5);
+}

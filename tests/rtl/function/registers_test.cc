@@ -157,13 +157,15 @@ TEST_CASE("no event of a burst is lost to the counters, even while registers are
   for (int burst = 0; burst < 50; ++burst) {
     for (int i = 0; i < 6; ++i) {
       bench.port().reg_re_i = i % 2;
-      bench.event({.kind = 0});
+      bench.event({.kind = 8});
     }
+    bench.event({.kind = 0});
     for (int i = 0; i < 2; ++i) bench.event({.kind = 6, .status = 3});
     for (int i = 0; i < 12; ++i) bench.clock();
   }
-  CHECK(bench.read(reg::counters + 0) == 300);
+  CHECK(bench.read(reg::counters + 0) == 50);
   CHECK(bench.read(reg::counters + 5) == 100);
+  CHECK(bench.read(reg::counters + 10) == 300);
 }
 
 TEST_CASE("a log entry has the layout of the page") {
