@@ -137,7 +137,7 @@ tl::expected<void, std::string> Session::reset() {
   for (const std::uint64_t id : waiting) give_back(*urbs_.at(id), -eshutdown);
   auto done = host_.reset_device();
   streams_ = {};
-  held_since_.reset();
+  holding_ = false;
   return done;
 }
 
@@ -203,7 +203,7 @@ void Session::start_isochronous(Flight& flight, const usb::EndpointConfig& endpo
   s.last_change = now;
   s.depth = std::max(s.depth, ++s.in_flight);
   if (s.owed != 0) --s.owed;
-  held_since_.reset();
+  s.late_since.reset();
 }
 
 void Session::end_isochronous(Flight& flight, Status overall) {
@@ -213,6 +213,7 @@ void Session::end_isochronous(Flight& flight, Status overall) {
   s.first = false;
   s.last_change = std::chrono::steady_clock::now();
   // Without another URB in flight the stream has ended for now, and waiting would not help it.
+  if (s.owed == 0) s.late_since.reset();
   s.owed = flight.taken_back || s.in_flight == 0 ? 0 : s.owed + 1;
   if (flight.taken_back) return forget(flight);
   const bool in = urb.endpoint.is_in();
@@ -354,6 +355,12 @@ void Session::forget(Flight& flight) {
 
 // --- time -----------------------------------------------------------------------------------------------------------
 
+/// Where the stream would get a hole; empty: it has no place in the schedule.
+std::optional<usb::FrameTime> Session::hole_of(std::size_t stream) const {
+  const auto direction = stream >= 16 ? usb::Direction::in : usb::Direction::out;
+  return host_.available(usb::endpoint(static_cast<std::uint8_t>(stream % 16U), direction));
+}
+
 std::optional<Session::Hold> Session::hold(WallTime now) const {
   std::optional<Hold> first;
   if (options_.grace.count() == 0) return first;
@@ -361,25 +368,44 @@ std::optional<Session::Hold> Session::hold(WallTime now) const {
     const Stream& s = streams_[i];
     const bool beginning = s.first && s.in_flight == 1 && now - s.last_change < options_.gather;
     if (s.owed == 0 && !beginning) continue;
-    const auto direction = i >= 16 ? usb::Direction::in : usb::Direction::out;
-    const auto available = host_.available(usb::endpoint(static_cast<std::uint8_t>(i % 16U), direction));
-    if (available && (!first || *available < first->at)) first = {*available, s.owed != 0};
+    const auto hole = hole_of(i);
+    if (hole && (!first || *hole < first->at)) first = {*hole, s.owed != 0};
   }
   return first;
 }
 
-/// Bus time stands at a hole: true while there is hope that the client fills it.
+/// Bus time stands at a hole: true while there is hope that the client fills it. Else the streams that have it are
+/// given up; others, which have theirs later, are not.
 bool Session::wait_for_client(const Hold& hold, WallTime now) {
   if (!hold.owed) return true;  // not for long
-  if (!held_since_) {
-    held_since_ = now;
-    ++counters_.held;
+  if (!holding_) ++counters_.held;
+  holding_ = true;
+  const bool control_waits = control_busy_ || !control_.empty();
+  if (control_waits && !control_late_since_) control_late_since_ = now;
+  const auto over = [&](const auto& since) { return since && now - *since >= options_.grace; };
+  bool hope = false;
+  for (std::size_t i = 0; i < streams_.size(); ++i) {
+    Stream& s = streams_[i];
+    if (s.owed == 0) continue;
+    if (!s.late_since) s.late_since = now;
+    const auto hole = hole_of(i);
+    if (!hole || *hole > host_.frame_time()) continue;
+    if (over(s.late_since) || (control_waits && over(control_late_since_))) {
+      s.owed = 0;
+    } else {
+      hope = true;
+    }
   }
-  if (now - *held_since_ < options_.grace) return true;
+  if (hope) return true;
   ++counters_.given_up;
-  held_since_.reset();
-  for (Stream& s : streams_) s.owed = 0;
+  holding_ = false;
   return false;
+}
+
+/// Bus time goes on, and what other streams owe is no sign that they have ended.
+void Session::client_was_in_time() {
+  holding_ = false;
+  for (Stream& s : streams_) s.late_since.reset();
 }
 
 /// How far bus time may go now.
@@ -400,17 +426,20 @@ Session::Activity Session::advance(WallTime now) {
     return Activity::idle;
   }
   news_ = false;
+  if (!control_busy_ && control_.empty()) control_late_since_.reset();
   auto held = hold(now);
-  if (held && host_.frame_time() >= held->at) {
+  const auto at_hole = [&] { return held && host_.frame_time() >= held->at; };
+  if (holding_ && !at_hole()) client_was_in_time();
+  while (at_hole()) {
     if (wait_for_client(*held, now)) return Activity::waiting;
-    held.reset();
+    held = hold(now);
   }
   run_control();
   if (news_) return Activity::running;
   const auto limit = bus_limit(now);
   if (limit <= host_.now()) return Activity::waiting;
   // A completion may make another stream's hole the first one.
-  host_.run_until(limit, [&] { return news_ || (held && host_.frame_time() >= held->at); });
+  host_.run_until(limit, [&] { return news_ || at_hole(); });
   return host_.connected() ? Activity::running : Activity::gone;
 }
 

@@ -5,7 +5,8 @@
 // Bus time and the client's time. Bus time runs while an URB is in flight and stands still otherwise; with Pace::fast
 // as fast as it can, with Pace::real not faster than the wall clock. It also stands still where an isochronous stream
 // would get a hole only because the client has not resubmitted an URB it was given back: up to SessionOptions::grace of
-// wall-clock time. With grace 0 a late client gets the hole that it would get on a real bus.
+// wall-clock time, counted for each stream by itself, and for all that stood waiting meanwhile at once. A control
+// transfer waits for one grace at most. With grace 0 a late client gets the hole that it would get on a real bus.
 #pragma once
 
 #include <array>
@@ -87,6 +88,7 @@ class Session {
     unsigned depth = 0;  ///< most in flight since there was none
     bool first = false;  ///< the URB in flight is the first of a stream
     WallTime last_change{};
+    std::optional<WallTime> late_since;  ///< bus time has been waiting for this one, or for another, while it owed
   };
 
   Session(controller::SimHost& host, UrbClient& client, const SessionOptions& options);
@@ -110,6 +112,8 @@ class Session {
   };
   std::optional<Hold> hold(WallTime now) const;
   bool wait_for_client(const Hold& hold, WallTime now);
+  void client_was_in_time();
+  std::optional<usb::FrameTime> hole_of(std::size_t stream) const;
   bus::BusTime bus_limit(WallTime now);
   const usb::EndpointConfig* find(usb::EndpointAddress endpoint) const;
   Stream& stream(usb::EndpointAddress endpoint) { return streams_[endpoint.number() + (endpoint.is_in() ? 16U : 0U)]; }
@@ -125,8 +129,9 @@ class Session {
   bool control_busy_ = false;                        ///< one is at the host
   bool news_ = false;                                ///< an URB has ended since advance() began
   std::array<Stream, 32> streams_{};
-  std::optional<bus::BusTime> between_;  ///< at this moment no service interval was under way
-  std::optional<WallTime> held_since_;
+  std::optional<bus::BusTime> between_;         ///< at this moment no service interval was under way
+  bool holding_ = false;                        ///< bus time stands at a hole that the client may still fill
+  std::optional<WallTime> control_late_since_;  ///< so it does, and a control transfer waits for it
   std::optional<std::pair<WallTime, bus::BusTime>> anchor_;  ///< Pace::real: moments that belong together
 };
 
