@@ -34,12 +34,15 @@ struct Options {
 };
 
 std::atomic<bool> interrupted{false};
+std::atomic<bool> asked{false};  ///< for the status line, by SIGUSR1
 
 /// The first one ends the server in good order; another one ends the program at once.
 void interrupt(int signal) {
   interrupted = true;
   std::signal(signal, SIG_DFL);
 }
+
+void ask(int /*signal*/) { asked = true; }
 
 /// Keeps the first ones for the end, and hands all on; the suite counts them.
 class FirstViolations final : public check::ViolationSink {
@@ -225,8 +228,15 @@ int serve_device(Options options) {
     line.clear();
     if (!options.quiet) fmt::print(stderr, "isochio: {}\n", text);
   };
-  events.tick = [&] { line.show([&] { return status_text(served, *server, start, began); }); };
+  events.tick = [&] {
+    line.show([&] { return status_text(served, *server, start, began); });
+    if (!asked.exchange(false)) return;
+    line.clear();
+    fmt::print(stderr, "isochio: {}; {} URBs in flight\n", status_text(served, *server, start, began),
+               server->in_flight());
+  };
 
+  std::signal(SIGUSR1, ask);
   std::signal(SIGINT, interrupt);
   std::signal(SIGTERM, interrupt);
   auto listening = serve::Server::listen(*served.host, options.server, std::move(events));

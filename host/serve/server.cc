@@ -119,6 +119,11 @@ SessionCounters Server::counters() const {
   return sum;
 }
 
+std::size_t Server::in_flight() const {
+  const Session* session = owner_ != nullptr ? owner_->conversation->session() : nullptr;
+  return session != nullptr ? session->in_flight() : 0;
+}
+
 // --- the loop -------------------------------------------------------------------------------------------------------
 
 bool Server::run(const std::atomic<bool>& stop) {

@@ -52,6 +52,7 @@ class Server final : public Desk {
   /// Of all clients so far.
   SessionCounters counters() const;
   bool attached() const { return owner_ != nullptr; }
+  std::size_t in_flight() const;
 
  private:
   struct Connection;

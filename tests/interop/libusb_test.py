@@ -1,6 +1,6 @@
 """isochio run --target libusb under an unmodified Linux kernel (Debian's, in QEMU), on devices that isochio serve serves to it.
 
-    libusb_test.py ISOCHIO EXAMPLE_DRIVERS WORK_FOLDER [unittest arguments]
+    libusb_test.py WORK [unittest arguments]    see lab.py
 
 Two isochios meet: one is the device, outside; the other runs in the guest and sees it only through libusb, usbfs and vhci-hcd. What
 the inner one reports is held against what the outer one's checkers see on the simulated wire.
@@ -8,45 +8,23 @@ the inner one reports is held against what the outer one's checkers see on the s
 import json
 import os
 import re
-import shutil
-import subprocess
-import sys
 import threading
 import time
-import unittest
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(HERE, "guest"))
-from guest import Guest  # noqa: E402
-from usbip_client import Served  # noqa: E402
+import lab
+from guest_case import Vhci
 
-ISOCHIO, DRIVERS, WORK = (os.path.abspath(sys.argv.pop(1)) for _ in range(3))
-NEEDED = ("qemu-system-x86_64", "cpio", "busybox", "usbip", "aplay", "modprobe", "apt-get")
-ENVIRONMENT = "ISOCHIO_DATA=/host/data LD_LIBRARY_PATH=/host/lib"
-COMMAND = ENVIRONMENT + " /host/isochio"
+ENVIRONMENT = "ISOCHIO_DATA=/host/data LD_LIBRARY_PATH=/programs/lib"
+COMMAND = ENVIRONMENT + " /programs/isochio"
 
 # A guest in software emulation on a busy machine needs more in flight than a real one: as the shipped scenarios, but deeper.
 DEEP = "depth = 32\nframes_per_request = 8\n"
 
 
-def fill_share(folder):
-    """The command, the example drivers, the libraries that they name, scenarios and devices."""
-    shutil.rmtree(folder, ignore_errors=True)
-    os.makedirs(os.path.join(folder, "lib"))
-    for program, name in ((ISOCHIO, "isochio"), (DRIVERS, "example-drivers")):
-        shutil.copy(program, os.path.join(folder, name))
-        for line in subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout.splitlines():
-            if "=> /" in line:
-                shutil.copy(line.split()[2], os.path.join(folder, "lib"))
-    shutil.copytree(os.path.join(ROOT, "rtl", "devices"), os.path.join(folder, "data", "devices"))
-    shelf = os.path.join(folder, "data", "scenarios")
-    os.makedirs(shelf)
-    source = os.path.join(ROOT, "tests", "scenarios")
-    for name in os.listdir(source):
-        if not name.endswith(".toml"):
-            continue
-        with open(os.path.join(source, name)) as file:
+def setUpModule():
+    shelf = os.path.join(lab.share, "data", "scenarios")
+    for name in os.listdir(shelf):
+        with open(os.path.join(lab.ROOT, "tests", "scenarios", name)) as file:
             text = file.read()
         isochronous = text.split("[[bulk]]")[0]
         if "depth" not in isochronous and "frames_per_request" not in isochronous:
@@ -55,55 +33,27 @@ def fill_share(folder):
             file.write(text)
 
 
-def setUpModule():
-    global guest, share
-    share = os.path.join(WORK, "libusb-share")
-    fill_share(share)
-    guest = Guest(WORK, share=share, log=os.path.join(WORK, "libusb-console.log"))
-    guest.__enter__()
-    unittest.addModuleCleanup(guest.__exit__, None, None, None)
-    for module in ("vhci-hcd", "snd-usb-audio"):
-        status, output = guest.run(f"modprobe {module}")
-        assert status == 0, output
+class Libusb(Vhci):
+    title = "libusb"
 
-
-class Libusb(unittest.TestCase):
     def attach(self, device, speed):
         # Bus time waits for a guest that a busy machine slows down: a queue that runs dry is a late packet, and reported as one.
-        self.server = Served(ISOCHIO, device, "--speed", speed, "--grace", "500")
-        self.server.__enter__()
-        self.addCleanup(self.server.__exit__)
-        status, output = guest.run(f"usbip --tcp-port {self.server.port} attach -r 10.0.2.2 -b 1-1")
-        self.assertEqual(status, 0, output)
-        self.addCleanup(self.detach)
-        status, output = guest.run(
-            "for i in $(seq 50); do ls -d /sys/bus/usb/devices/1-1:* 2>/dev/null && exit 0; sleep 0.1; done; exit 1", 20)
-        self.assertEqual(status, 0, "not enumerated: " + guest.run("dmesg | tail -n 20")[1])
-        guest.run("sleep 0.3")
-
-    def detach(self):
-        guest.run("usbip detach -p 0; for i in $(seq 50); do [ -e /sys/bus/usb/devices/1-1 ] || exit 0; sleep 0.1; done")
+        super().attach(device, "--speed", speed, "--grace", "500")
 
     def isochio(self, arguments, seconds=60):
-        return guest.run(f"{COMMAND} {arguments}", seconds)
+        return self.guest(f"{COMMAND} {arguments}", seconds)
 
     def run_scenario(self, name, device, speed, arguments=""):
         self.attach(device, speed)
         status, output = self.isochio(f"run {name} --target libusb --json /host/report.json {arguments}")
         self.assertEqual(status, 0, output)
-        with open(os.path.join(share, "report.json")) as file:
+        with open(os.path.join(lab.share, "report.json")) as file:
             report = json.load(file)
         self.assertEqual(report["verdict"], "passed")
         # What nothing on this host shows is never "passed".
         self.assertEqual([group for group in ("wire_timing", "pid_sequence", "latency") if group not in report["not_observable"]], [])
         self.assertIn("not observable on this target: wire_timing, pid_sequence, latency", output)
         return report
-
-    def stop(self):
-        self.detach()
-        status, output, errors = self.server.stop()
-        self.assertEqual(status, 0, output + errors)
-        self.assertIn("0 violations", output)
 
     def test_isochronous_in(self):
         report = self.run_scenario("hs-1x1024-in", "test", "hs")
@@ -115,15 +65,15 @@ class Libusb(unittest.TestCase):
     def test_sound_card_full_speed_taken_from_its_kernel_driver(self):
         self.attach("uac1-audio", "fs")
         driver = "readlink /sys/bus/usb/devices/1-1:1.1/driver"
-        self.assertIn("snd-usb-audio", guest.run(driver)[1])
+        self.assertIn("snd-usb-audio", self.guest(driver)[1])
         status, output = self.isochio("run fs-audio --target libusb --json /host/report.json")
         self.assertEqual(status, 0, output)
-        with open(os.path.join(share, "report.json")) as file:
+        with open(os.path.join(lab.share, "report.json")) as file:
             report = json.load(file)
         # The scenario leaves the feedback endpoint alone.
         self.assertEqual({s["endpoint"]: s["entries"] for s in report["streams"]}, {"0x01": 500, "0x81": 0, "0x82": 500})
         self.assertNotIn("frame_timing", report["not_observable"])
-        self.assertIn("snd-usb-audio", guest.run(driver)[1], "the kernel's driver has not come back")
+        self.assertIn("snd-usb-audio", self.guest(driver)[1], "the kernel's driver has not come back")
         self.stop()
 
     def test_loopback(self):
@@ -160,16 +110,16 @@ class Libusb(unittest.TestCase):
 
     def test_no_permission_names_the_udev_rule(self):
         self.attach("test", "hs")
-        guest.run("echo someone:x:1234:1234::/:/bin/sh >>/etc/passwd; echo someone:x:1234: >>/etc/group")
-        guest.run("chmod 600 /dev/bus/usb/*/*; chmod -R a+rX /host")
-        status, output = guest.run(
-            f"{ENVIRONMENT} start-stop-daemon -S -c someone -x /host/isochio -- run hs-1x1024-in --target libusb", 30)
+        self.guest("echo someone:x:1234:1234::/:/bin/sh >>/etc/passwd; echo someone:x:1234: >>/etc/group")
+        self.guest("chmod 600 /dev/bus/usb/*/*; chmod -R a+rX /host")
+        status, output = self.guest(
+            f"{ENVIRONMENT} start-stop-daemon -S -c someone -x /programs/isochio -- run hs-1x1024-in --target libusb", 30)
         self.assertEqual(status, 3, output)
         self.assertIn("70-isochio.rules", output)
 
     def run_and(self, then, scenario="hs-1x1024-in", seconds=60):
         """A run without end; a second after it has begun to stream, `then` happens: a command in the guest, or a function here."""
-        started = os.path.join(share, "started")
+        started = os.path.join(lab.share, "started")
         if os.path.exists(started):
             os.remove(started)
         waiting = "until readlink /sys/bus/usb/devices/1-1:1.0/driver | grep -q usbfs; do sleep 0.1; done; sleep 2; touch /host/started"
@@ -183,12 +133,12 @@ class Libusb(unittest.TestCase):
             here = threading.Thread(target=watch)
             here.start()
         command = f"{COMMAND} run {scenario} --frames 1000000 --json /host/report.json --target libusb"
-        status, output = guest.run(
+        status, output = self.guest(
             f"rm -f /host/report.json; {command} & run=$!; {waiting}; {'true' if here else then}; wait $run", seconds)
         if here:
             here.join()
         self.assertEqual(status, 1, output)
-        with open(os.path.join(share, "report.json")) as file:
+        with open(os.path.join(lab.share, "report.json")) as file:
             report = json.load(file)
         self.assertEqual(report["verdict"], "error", output)
         return report, output
@@ -203,7 +153,7 @@ class Libusb(unittest.TestCase):
             with self.subTest(scenario=scenario):
                 self.attach(device, speed)
                 self.assert_unplugged(*self.run_and("usbip detach -p 0", scenario))
-                self.server.stop()
+                self.end_server()
 
     def test_a_server_that_dies_is_an_unplugged_device(self):
         self.attach("test", "hs")
@@ -214,19 +164,19 @@ class Libusb(unittest.TestCase):
         report, output = self.run_and("kill -INT $run", "fs-audio")
         self.assertIn("interrupted", report["error"])
         self.assertEqual(report["violations"], [], output)
-        self.assertIn("snd-usb-audio", guest.run("readlink /sys/bus/usb/devices/1-1:1.1/driver")[1])
+        self.assertIn("snd-usb-audio", self.guest("readlink /sys/bus/usb/devices/1-1:1.1/driver")[1])
         self.stop()
 
     def test_a_run_waits_until_the_device_is_plugged_in(self):
-        guest.run(f"({COMMAND} run hs-1x1024-in --target libusb --wait 60 >/tmp/waited 2>&1; echo status $? >>/tmp/waited) &")
-        guest.run(f"({COMMAND} devices --watch >/tmp/watched 2>&1 & echo $! >/tmp/watch.pid)")
-        guest.run("for i in $(seq 300); do grep -q watching /tmp/watched && break; sleep 0.1; done; sleep 1", 40)
-        self.assertNotIn("status", guest.run("cat /tmp/waited")[1])
+        self.guest(f"({COMMAND} run hs-1x1024-in --target libusb --wait 60 >/tmp/waited 2>&1; echo status $? >>/tmp/waited) &")
+        self.guest(f"({COMMAND} devices --watch >/tmp/watched 2>&1 & echo $! >/tmp/watch.pid)")
+        self.guest("for i in $(seq 300); do grep -q watching /tmp/watched && break; sleep 0.1; done; sleep 1", 40)
+        self.assertNotIn("status", self.guest("cat /tmp/waited")[1])
         self.attach("test", "hs")
-        status, output = guest.run("for i in $(seq 400); do grep -q status /tmp/waited && break; sleep 0.1; done; cat /tmp/waited", 60)
+        status, output = self.guest("for i in $(seq 400); do grep -q status /tmp/waited && break; sleep 0.1; done; cat /tmp/waited", 60)
         self.assertIn("status 0", output)
         self.stop()
-        output = guest.run("for i in $(seq 100); do grep -q ^- /tmp/watched && break; sleep 0.1; done; kill -INT $(cat /tmp/watch.pid); sleep 0.5; cat /tmp/watched")[1]
+        output = self.guest("for i in $(seq 100); do grep -q ^- /tmp/watched && break; sleep 0.1; done; kill -INT $(cat /tmp/watch.pid); sleep 0.5; cat /tmp/watched")[1]
         lines = [line.split() for line in output.splitlines() if line[:2] in ("+ ", "- ")]
         self.assertEqual([line[:3] for line in lines], [["+", "1-1", "1209:0001"], ["-", "1-1", "1209:0001"]], output)
 
@@ -238,7 +188,7 @@ class Libusb(unittest.TestCase):
     def test_driverkit_drivers_run_over_libusb(self):
         """The capture and the playback driver of host/driverkit/examples, unchanged, on the device that another isochio simulates."""
         self.attach("test", "hs")
-        status, output = guest.run(f"{ENVIRONMENT} /host/example-drivers --libusb /host/data/devices/test.toml 2000", 60)
+        status, output = self.guest(f"{ENVIRONMENT} /programs/isochio-example-drivers --libusb /host/data/devices/test.toml 2000", 60)
         self.assertEqual(status, 0, output)
         told = {name: int(value) for line in output.splitlines() for value, name in re.findall(r"(\d+) (\w+)", line) if "Capture" in line}
         self.assertGreater(told["entries"], 100)
@@ -253,13 +203,4 @@ class Libusb(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    missing = [name for name in NEEDED if shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin") is None]
-    if missing:
-        print("SKIPPED, ALL OF IT: the tests against a real Linux kernel need " + ", ".join(missing) +
-              " (Debian: apt-get install qemu-system-x86 busybox-static cpio kmod usbip alsa-utils)", flush=True)
-        sys.exit(77)
-    made = subprocess.run(["bash", os.path.join(HERE, "guest", "make_guest.sh"), WORK], capture_output=True, text=True)
-    if made.returncode != 0:
-        print("SKIPPED, ALL OF IT: Debian's kernel could not be fetched for the guest: " + made.stdout + made.stderr, flush=True)
-        sys.exit(77)
-    unittest.main()
+    lab.main()

@@ -1,116 +1,18 @@
-"""The commands of docs/serve-*.md, run as they stand there, in the guest of kernel_test.py.
+"""The blocks of docs/serve-*.md that tests run as they stand there.
 
-Blocks are marked behind their language: test=host, in the background beside the guest; test=guest, one line after the other in the
-guest; test=qemu, arguments that QEMU was booted with (redir_cases.py takes them from here); test=job, Python. Only ports are
-changed, so that tests can run beside one another, and what would boot QEMU a second time.
+They are marked behind their language: test=host, in the background beside the guest; test=guest, one line after the other in the
+guest; test=qemu, arguments that QEMU is booted with; test=job, Python.
 """
 import os
 import re
-import shlex
-import socket
-import subprocess
-import sys
-import tempfile
-import types
-import unittest
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-guest = None  # set by the module that boots it
-ISOCHIO = None
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+DOCS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs")
 
 
 def blocks(page):
     """What is marked, in order: (where it runs, its text)."""
-    with open(os.path.join(ROOT, "docs", page)) as file:
+    with open(os.path.join(DOCS, page)) as file:
         found = re.findall(r"^```\w+ test=(\w+)\n(.*?)^```$", file.read(), re.M | re.S)
     if not found:
         raise AssertionError(f"docs/{page} has no marked blocks")
     return found
-
-
-class Commands(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="isochio-pages-")
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-        os.makedirs(os.path.join(self.folder, "bin"))
-        os.symlink(ISOCHIO, os.path.join(self.folder, "bin", "isochio"))
-        self.environment = {**os.environ, "PATH": os.path.join(self.folder, "bin") + ":" + os.environ["PATH"]}
-
-    def serve(self, line):
-        server = subprocess.Popen(shlex.split(line), cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, text=True)
-        self.addCleanup(server.stdout.close)
-        self.addCleanup(lambda: server.poll() is None and server.kill())
-        self.assertIn("serving", server.stdout.readline())
-        return server
-
-    def run_page(self, page, adapt):
-        """Host lines begin servers, guest lines must succeed; returns the servers and what the guest printed."""
-        servers, printed = [], ""
-        for place, text in blocks(page):
-            for line in text.strip().splitlines():
-                if place == "host":
-                    servers.append(self.serve(adapt(line)))
-                if place == "guest":
-                    status, output = guest.run("sleep 1; " + adapt(line), 60)
-                    self.assertEqual(status, 0, f"{line}\n{output}")
-                    printed += output + "\n"
-        return servers, printed
-
-    def end(self, servers):
-        for server in servers:
-            server.send_signal(2)
-            self.assertEqual(server.wait(30), 0)
-
-    def test_attach_to_a_linux_machine(self):
-        port = free_port()
-        servers, printed = self.run_page("serve-linux.md", lambda line: line.replace("usbip ", f"usbip --tcp-port {port} ")
-                                         .replace("isochio serve gadget-zero", f"isochio serve gadget-zero --port {port}"))
-        self.end(servers)
-        self.assertIn("isochio source and sink", printed)
-        self.assertIn("480", printed)
-        self.assertGreater(os.path.getsize(os.path.join(self.folder, "gadget-zero.pcapng")), 1000)
-
-    def test_give_it_to_a_qemu_guest(self):
-        import redir_cases
-        servers, printed = self.run_page("serve-qemu.md", lambda line: line.replace("--port 4000", f"--port {redir_cases.PORTS['xhci']}"))
-        self.end(servers)
-        self.assertIn("isochio source and sink", printed)
-
-    def test_ci_job(self):
-        (place, text), = blocks("serve-ci.md")
-        self.assertEqual(place, "job")
-
-        class Booted:  # the guest that runs already
-            def __init__(self, *_, **__):
-                pass
-
-            def __enter__(self):
-                return guest
-
-            def __exit__(self, *_):
-                pass
-
-        port = str(free_port())
-        text = text.replace("3240", port)
-        processes = types.SimpleNamespace(run=lambda *_, **__: None,  # make_guest.sh has run
-                                          Popen=lambda line: subprocess.Popen(line, cwd=self.folder, env=self.environment))
-        os.makedirs(os.path.join(self.folder, "build"))
-        modules = {"guest": types.SimpleNamespace(Guest=Booted), "subprocess": processes}
-        kept, path = {name: sys.modules.get(name) for name in modules}, list(sys.path)
-        sys.modules.update(modules)
-        try:
-            exec(compile(text, "docs/serve-ci.md", "exec"), {})
-        finally:
-            sys.path[:] = path
-            for name, module in kept.items():
-                sys.modules.pop(name)
-                if module is not None:
-                    sys.modules[name] = module

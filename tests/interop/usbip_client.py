@@ -1,8 +1,17 @@
 """A USB/IP client, written from the protocol's document alone: the other side of `isochio serve` in the tests."""
+import ctypes
+import signal
 import struct
 import subprocess
+import tempfile
+import time
 
 from connection import Connection
+
+
+def end_with_parent():
+    """In a process that has just begun: it does not outlive a test that is killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 class Served:
@@ -12,24 +21,43 @@ class Served:
         self.line = [command, "serve", *arguments, "--port", str(port)]
 
     def __enter__(self):
-        self.process = subprocess.Popen(self.line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.errors = tempfile.TemporaryFile("a+")  # it appends, wherever we read
+        self.process = subprocess.Popen(self.line, stdout=subprocess.PIPE, stderr=self.errors, text=True, preexec_fn=end_with_parent)
         banner = self.process.stdout.readline()
         if " port " not in banner:
-            raise RuntimeError(f"isochio serve did not start: {banner}{self.process.stderr.read()}")
+            raise RuntimeError(f"isochio serve did not start: {banner}{self.said()}")
         self.port = int(banner.split(" port ")[1].split()[0])
         return self
+
+    def said(self):
+        """Its standard error so far."""
+        self.errors.seek(0)
+        return self.errors.read()
+
+    def status(self):
+        """What it says of itself now."""
+        before = len(self.said())
+        if self.process.poll() is not None:
+            return f"the server has ended with {self.process.returncode}\n{self.said()}"
+        self.process.send_signal(signal.SIGUSR1)
+        for _ in range(30):
+            time.sleep(0.1)
+            if len(self.said()) > before:
+                return "the server: " + self.said()
+        return "the server does not answer a signal\n" + self.said()
 
     def stop(self):
         """Ends it as Ctrl-C does: exit status, standard output and error."""
         if self.process.poll() is None:
-            self.process.send_signal(2)
-        output, errors = self.process.communicate(timeout=20)
-        return self.process.returncode, output, errors
+            self.process.send_signal(signal.SIGINT)
+        output, _ = self.process.communicate(timeout=30)
+        return self.process.returncode, output, self.said()
 
     def __exit__(self, *_):
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate()
+        self.errors.close()
 
 
 class Reply:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the QEMU guest of the interoperability tests from Debian's packages: a kernel as it is shipped, and a small initramfs with the
-# modules and programs that the tests use. Idempotent: does nothing when OUT/initramfs is newer than this script.
+# modules and programs that the tests use. Idempotent: does nothing when OUT/initramfs is newer than this folder.
 #   make_guest.sh OUT
 # leaves OUT/vmlinuz and OUT/initramfs. Needs: apt-get, dpkg-deb, cpio, kmod, busybox-static, usbip, alsa-utils, gzip.
 set -euo pipefail
@@ -8,7 +8,7 @@ out=${1:?usage: make_guest.sh OUT}
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
-if [ -e "$out/initramfs" ] && [ "$out/initramfs" -nt "$here/make_guest.sh" ] && [ "$out/initramfs" -nt "$here/init" ]; then
+if [ -e "$out/initramfs" ] && [ -z "$(find "$here" -name '[!_]*' -type f ! -name '*.py' -newer "$out/initramfs")" ]; then
   echo "guest: up to date in $out"
   exit 0
 fi
@@ -57,6 +57,7 @@ for program in $programs; do copy_program "$program"; done
 mkdir -p "$root/usr/share/misc" && : > "$root/usr/share/misc/usb.ids"  # usbip asks for it
 [ -d /usr/share/alsa ] && cp -r /usr/share/alsa "$root/usr/share/"
 install -m 755 "$here/init" "$root/init"
+install -m 755 "$here/diagnose" "$root/bin/diagnose"
 
 (cd "$root" && find . | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet | gzip -1) > "$out/initramfs.new"
 mv "$out/initramfs.new" "$out/initramfs"
