@@ -203,7 +203,8 @@ void Session::start_isochronous(Flight& flight, const usb::EndpointConfig& endpo
   s.last_change = now;
   s.depth = std::max(s.depth, ++s.in_flight);
   if (s.owed != 0) --s.owed;
-  s.late_since.reset();
+  // The client is alive: it may be preparing the others' next ones, too.
+  for (Stream& other : streams_) other.late_since.reset();
 }
 
 void Session::end_isochronous(Flight& flight, Status overall) {

@@ -5,8 +5,9 @@
 // Bus time and the client's time. Bus time runs while an URB is in flight and stands still otherwise; with Pace::fast
 // as fast as it can, with Pace::real not faster than the wall clock. It also stands still where an isochronous stream
 // would get a hole only because the client has not resubmitted an URB it was given back: up to SessionOptions::grace of
-// wall-clock time, counted for each stream by itself, and for all that stood waiting meanwhile at once. A control
-// transfer waits for one grace at most. With grace 0 a late client gets the hole that it would get on a real bus.
+// wall-clock time without a sign of the client, counted for each stream by itself, and for all that stood waiting
+// meanwhile at once. A control transfer waits for one grace at most. With grace 0 a late client gets the hole that it
+// would get on a real bus.
 #pragma once
 
 #include <array>

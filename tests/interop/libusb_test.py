@@ -118,11 +118,12 @@ class Libusb(Vhci):
         self.assertIn("70-isochio.rules", output)
 
     def run_and(self, then, scenario="hs-1x1024-in", seconds=60):
-        """A run without end; a second after it has begun to stream, `then` happens: a command in the guest, or a function here."""
+        """A run without end; when it streams, `then` happens: a command in the guest, or a function here."""
         started = os.path.join(lab.share, "started")
         if os.path.exists(started):
             os.remove(started)
-        waiting = "until readlink /sys/bus/usb/devices/1-1:1.0/driver | grep -q usbfs; do sleep 0.1; done; sleep 2; touch /host/started"
+        # Preparing the device takes some dozens of URBs.
+        waiting = "until [ $(cat /sys/bus/usb/devices/1-1/urbnum) -gt 150 ]; do sleep 0.1; done; touch /host/started"
         here = None
         if callable(then):
             def watch():
