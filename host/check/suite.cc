@@ -194,7 +194,7 @@ void Suite::Parts::unseen_entry(const controller::IsochRequest& request, std::si
   const bool good = e.status == Status::ok || e.status == Status::short_packet || e.status == Status::aborted ||
                     e.status == Status::no_device;
   const auto violate = [&](Rule rule, std::string expected, std::string seen) {
-    if (!options.status || !reporter.count_only(rule)) return;
+    if (!options.status || options.buffered || !reporter.count_only(rule)) return;
     reporter.forward({rule, request.id, static_cast<std::int64_t>(index), request.endpoint,
                       usb::FrameTime::of(request.first_frame), at, std::move(expected), std::move(seen)});
   };
@@ -203,7 +203,7 @@ void Suite::Parts::unseen_entry(const controller::IsochRequest& request, std::si
     violate(Rule::count, fmt::format("{} bytes", e.request), fmt::format("{} bytes", e.complete));
   const std::size_t offset = s.offset.of(request, index);
   const std::size_t length = std::min(e.complete, e.request);
-  const bool begun = e.status != Status::aborted && e.status != Status::no_device;
+  const bool begun = e.status != Status::aborted && e.status != Status::no_device && (length != 0 || !options.buffered);
   if (options.frame_timing && begun && stamped(s) && offset + length <= request.data.size())
     device_timing.entry(request, index, s.config, speed, request.data.subspan(offset, length), at);
   received(request, index, {}, at);
@@ -234,7 +234,7 @@ void Suite::Parts::unseen_counters(Stream& s, std::span<const std::uint32_t> reg
   const bool comparable =
       s.statistics.aborted == 0 && s.statistics.errors == 0 && s.statistics.requests == s.statistics.completed;
   const auto bytes = static_cast<std::uint32_t>(s.statistics.bytes);
-  if (!comparable || bytes == device_bytes || !reporter.count_only(Rule::device_log)) return;
+  if (options.buffered || !comparable || bytes == device_bytes || !reporter.count_only(Rule::device_log)) return;
   reporter.forward({Rule::device_log,
                     0,
                     -1,
@@ -351,15 +351,18 @@ std::array<bool, group_count> Suite::not_observable() const {
   hide(Group::wire_timing);
   hide(Group::pid_sequence);
   hide(Group::latency);
+  if (p.options.buffered) hide(Group::status);
   bool any_counters = false;
   for (const Stream& s : p.streams) {
     any_counters |= s.counters_read;
     if (!s.used || s.statistics.requests == 0) continue;
     const auto endpoint = s.statistics.endpoint;
     if (s.statistics.entries != 0 && p.device_timing.judged(endpoint) == 0) hide(Group::frame_timing);
+    const bool all_empty = s.pattern && s.pattern->statistics().packets == s.pattern->statistics().zero_length;
+    if (endpoint.is_in() && all_empty && p.options.buffered) hide(Group::payload);
     if (!endpoint.is_in() && s.options.pattern != Pattern::none && !s.counters_read) hide(Group::payload);
   }
-  if (!any_counters) hide(Group::device_log);
+  if (!any_counters || p.options.buffered) hide(Group::device_log);
   return hidden;
 }
 
@@ -422,7 +425,7 @@ void Suite::on_complete(const controller::IsochRequest& request, Status overall,
                         latency.bits < 0 ? "a completion after its last entry"
                                          : fmt::format("at most {} ns after the last entry", bus::to_ns(limit)),
                         fmt::format("{} ns", bus::to_ns(latency))});
-  if (p.options.status) p.status.complete(request, overall, now);
+  if (p.options.status && !p.options.buffered) p.status.complete(request, overall, now);
   std::erase(s.in_flight, &request);
   if (s.in_flight.empty() && s.configured) p.leftovers(request.endpoint);
 }

@@ -41,6 +41,10 @@ struct SuiteOptions {
   /// false: a real host, no packet is ever shown. Frame timing is then judged from the device's stamps and log
   /// (device_timing.h), entries from their status alone, the engines' BYTES from what the host was told.
   bool wire = true;
+  /// Without a wire: and between host and device stands a buffer (QEMU's usb-redir), which gives empty packets while it
+  /// has none, ends OUT packets when it has taken them, and keeps some at the end. IN entries that brought nothing are
+  /// not looked at, only counted (zero_length); entries' statuses and BYTES are not judged.
+  bool buffered = false;
 };
 
 class Suite final : public bus::PacketObserver, public controller::RequestObserver {

@@ -35,6 +35,7 @@ struct Options {
   bool all = false, no_skip = false;
   std::optional<std::uint64_t> seed, frames;
   std::optional<unsigned> wait;  // seconds
+  bool buffered = false;
   unsigned jobs = 1;
   double wave_window_ms = 2;
   std::string profile;
@@ -79,6 +80,7 @@ std::string target_problem(const Options& options) {
   if (identity) return fmt::format("--device {} names an attached device; add --target libusb", options.device);
   if (!options.bus_port.empty()) return "--bus-port names an attached device; add --target libusb";
   if (options.wait) return "--wait waits for an attached device; add --target libusb";
+  if (options.buffered) return "--buffered says what an attached device is behind; add --target libusb";
   return {};
 }
 
@@ -98,6 +100,7 @@ std::string repeat_command(const Options& options, const std::string& name, cons
   if (options.target != "sim") text += " --target " + options.target;
   if (!options.device.empty()) text += " --device " + options.device;
   if (!options.bus_port.empty()) text += " --bus-port " + options.bus_port;
+  if (options.buffered) text += " --buffered";
   if (!options.payload.empty()) text += " --payload " + options.payload;
   return text;
 }
@@ -178,6 +181,7 @@ Finished run_one(const Options& options, const Task& task, bool several, const s
   run.make_link = simulator;
   if (options.target == "libusb")
     run.make_host = [&](const scenario::HostRequest& request) { return real_host(options, request); };
+  run.buffered = options.buffered;
   run.idle_skipping = !options.no_skip;
   run.json = !json.empty() ? json : options.json == "-" ? "" : output(options.json, name, ".json", several);
   run.html = output(options.html, name, ".html", several);
@@ -373,6 +377,8 @@ void add_run(CLI::App& app, Action& action) {
       ->add_option("--wait", options->wait,
                    "With --target libusb: wait up to so many seconds until the device is plugged in")
       ->check(CLI::Range(1, 86'400));
+  command->add_flag("--buffered", options->buffered,
+                    "With --target libusb: between it and us stands a buffer, as QEMU's usb-redir (docs/libusb.md)");
   command->add_option("--seed", options->seed, "Another seed for the payload than the scenario's");
   command->add_option("--speed", options->speed, "fs (full speed) or hs (high speed) instead of the scenario's")
       ->check(CLI::IsMember({"fs", "hs"}));

@@ -105,6 +105,7 @@ Json encode(const report::RunResult& r) {
          {"error", r.error},
          {"repeat", r.repeat_command},
          {"profile", r.profile},
+         {"buffered", r.buffered},
          {"sof", {r.sof.count, r.sof.intervals, r.sof.min.bits, r.sof.max.bits, r.sof.jitter.bits}},
          {"compared", r.bytes_compared},
          {"skipped", r.skipped},
@@ -129,6 +130,7 @@ report::RunResult decode_result(const Json& j) {
   r.error = j.at("error");
   r.repeat_command = j.at("repeat");
   r.profile = j.at("profile");
+  r.buffered = j.at("buffered");
   const auto& sof = j.at("sof");
   r.sof.count = sof.at(0);
   r.sof.intervals = sof.at(1);

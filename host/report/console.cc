@@ -72,6 +72,17 @@ std::string expectation(const RunResult& r, bool colour) {
   return out;
 }
 
+/// Which part of a stream was looked at.
+std::string buffered(const RunResult& r) {
+  std::string out;
+  for (const auto& s : r.streams)
+    if (s.endpoint.is_in() && s.payload.packets != 0)
+      out += fmt::format(
+          "  0x{:02x} through a buffer: {} of {} packets brought data; these are judged by the device's own record\n",
+          s.endpoint.value, s.payload.packets - s.payload.zero_length, s.payload.packets);
+  return out;
+}
+
 std::string faults(const FaultSummary& f) {
   std::string out = fmt::format("  {} fault{} made on purpose:", f.made, f.made == 1 ? "" : "s");
   for (const auto& p : f.planned) out += fmt::format(" {} {}{}", p.made, p.name, &p == &f.planned.back() ? "" : ",");
@@ -114,6 +125,7 @@ std::string console_summary(const RunResult& r, const std::vector<check::Violati
   if (r.bytes_compared > 0) out += fmt::format("  {} bytes compared with what was sent\n", r.bytes_compared);
   if (const auto hidden = r.hidden_groups(); !hidden.empty())
     out += fmt::format("  not observable on this target: {}\n", fmt::join(hidden, ", "));
+  if (r.buffered) out += buffered(r);
   if (r.expectation.given) out += expectation(r, colour);
   if (!r.faults.planned.empty()) out += faults(r.faults);
   if (r.violation_total() > 0) out += violations(r, first, colour);

@@ -182,6 +182,7 @@ Json json_parts::results(const RunResult& r) {
   j["verdict"] = to_string(r.verdict);
   j["error"] = r.error.empty() ? Json(nullptr) : Json(r.error);
   j["profile"] = r.profile.empty() ? Json(nullptr) : Json(r.profile);
+  j["buffered"] = r.buffered;
   j["outcome"] = Json::array();
   for (const auto& o : r.outcome) j["outcome"].push_back(outcome(o));
   j["expectation"] = expectation(r.expectation);

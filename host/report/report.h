@@ -96,7 +96,8 @@ struct RunResult {
   std::vector<check::StreamStatistics> streams;
   check::Histogram latency;  ///< completion latency over all streams
   check::SofStatistics sof;
-  std::string profile;  ///< of the host controller; empty: a real one
+  std::string profile;    ///< of the host controller; empty: a real one
+  bool buffered = false;  ///< a real one, through a buffer: empty IN packets (zero_length) were not looked at
   std::vector<StreamOutcome> outcome;
   ExpectationResult expectation;
   std::uint64_t bytes_compared = 0;                           ///< of loopback and --payload comparison

@@ -439,6 +439,7 @@ void IsochStream::look_at(const Slot& slot) {
     const auto& entry = slot.entries[i];
     const auto bytes = slot.bytes.subspan(offset, entry.completeCount);
     offset += entry.requestCount;
+    if (bytes.empty() && context_.buffered) continue;
     const check::PacketPlace place{
         slot.id, static_cast<std::int64_t>(i), target_.endpoint.address,
         check::service_window(slot.first_frame, i, target_.endpoint.interval, context_.speed),

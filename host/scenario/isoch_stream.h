@@ -35,6 +35,7 @@ struct StreamContext {
   check::Diagnosis* diagnosis = nullptr;  ///< told of what drivers do with what they get; may be null
   bool may_vanish = false;                ///< the scenario takes the device away
   bool refusals_expected = false;         ///< [expect] judges refusals: they are no violations
+  bool buffered = false;                  ///< IN entries that bring nothing are a buffer's, not the device's
 };
 
 class IsochStream {

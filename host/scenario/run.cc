@@ -42,7 +42,7 @@ constexpr bus::Duration slice = 8 * bus::frame;  // between two looks at progres
 using Clock = std::chrono::steady_clock;
 using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
-check::SuiteOptions suite_options(const Scenario& scenario, bool wire) {
+check::SuiteOptions suite_options(const Scenario& scenario, bool wire, bool buffered) {
   check::SuiteOptions options;
   options.first_frame = scenario.controller.first_frame;
   options.completion_latency_limit = scenario.checks.completion_latency;
@@ -56,6 +56,7 @@ check::SuiteOptions suite_options(const Scenario& scenario, bool wire) {
   options.periodic_percent =
       scenario.controller.lift_periodic_limit ? not_checked : scenario.controller.periodic_percent;
   options.wire = wire;
+  options.buffered = buffered;
   // When a request was due is not known without the wire.
   if (!wire) options.completion_latency_limit = {};
   return options;
@@ -110,7 +111,7 @@ class Run {
         options_(options),
         plan_(std::move(plan)),
         faults_(scenario.faults, tee_),
-        suite_(suite_options(scenario, !options.make_host), faults_),
+        suite_(suite_options(scenario, !options.make_host, options.buffered), faults_),
         outcome_(stream_names(scenario, plan_)) {
     isoch_tee_.add(&outcome_);
     if (!scenario_.expect) return;
@@ -291,6 +292,7 @@ RunOutcome Run::run() {
   result_.seed = scenario_.seed;
   result_.speed = scenario_.speed;
   result_.frames = scenario_.frames;
+  result_.buffered = options_.buffered;
   if (link_) result_.profile = scenario_.profile;
   result_.repeat_command = options_.repeat_command;
 
@@ -410,9 +412,9 @@ bool Run::device_answers() {
 }
 
 void Run::make_streams() {
-  context_ = std::make_unique<StreamContext>(StreamContext{*runtime_, ids_, suite_.reporter(), scenario_.speed,
-                                                           scenario_.frames, !link_, diagnosis_.get(),
-                                                           scenario_.may_vanish(), scenario_.expect.has_value()});
+  context_ = std::make_unique<StreamContext>(
+      StreamContext{*runtime_, ids_, suite_.reporter(), scenario_.speed, scenario_.frames, !link_, diagnosis_.get(),
+                    scenario_.may_vanish(), scenario_.expect.has_value(), options_.buffered});
   std::vector<Loop*> isoch_loops(plan_.streams.size()), bulk_loops(plan_.bulk.size());
   const auto join = [&](const std::vector<StreamTarget>& targets, std::vector<Loop*>& loops, auto bytes_in_flight,
                         std::FILE* received) {

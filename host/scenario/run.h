@@ -50,6 +50,7 @@ struct RunOptions {
   /// If set, the run goes over this host and not over a Link: no packet is seen, no first frame can be placed, and what
   /// can't be judged then is in the result's not_observable (docs/libusb.md). wave and capture must be empty.
   HostFactory make_host;
+  bool buffered = false;  ///< with make_host: between host and device stands a buffer (check::SuiteOptions::buffered)
   bool idle_skipping = true;
   std::string json, html, wave, capture;  ///< files to write; empty = none
   TimeWindow wave_window;                 ///< what `wave` holds; the run ends soon after it

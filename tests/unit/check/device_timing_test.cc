@@ -22,9 +22,11 @@ struct Sink final : ViolationSink {
 
 constexpr usb::EndpointAddress in{0x81}, out{0x02};
 constexpr std::size_t bytes = 64;
+constexpr std::uint64_t nothing = UINT64_MAX;
 
 struct Bench {
-  explicit Bench(std::uint32_t interval = 1, unsigned transactions = 1) {
+  explicit Bench(std::uint32_t interval = 1, unsigned transactions = 1, bool buffered = false)
+      : suite{options(buffered), sink} {
     const usb::EndpointConfig configs[] = {
         {in, usb::TransferType::isochronous, bytes, 1, interval},
         {out, usb::TransferType::isochronous, bytes, static_cast<std::uint8_t>(transactions), interval}};
@@ -32,12 +34,14 @@ struct Bench {
     suite.watch({in, Pattern::prbs, default_seed});
     suite.watch({out, Pattern::prbs, default_seed});
   }
-  static SuiteOptions options() {
+  static SuiteOptions options(bool buffered) {
     SuiteOptions o;
     o.wire = false;
+    o.buffered = buffered;
     return o;
   }
-  /// One IN request whose entries' packets the device sent in these microframes; status of all entries.
+  /// One IN request whose entries' packets the device sent in these microframes, or nothing came; status of all
+  /// entries.
   void receive(const std::vector<std::uint64_t>& microframes, Status status = Status::ok) {
     std::vector<std::uint8_t> data(microframes.size() * bytes);
     controller::IsochRequest request;
@@ -47,6 +51,8 @@ struct Bench {
     request.first_frame = 1000;
     request.entries.resize(microframes.size());
     for (std::size_t i = 0; i < microframes.size(); ++i) {
+      request.entries[i] = {bytes, 0, status, {}};
+      if (microframes[i] == nothing) continue;
       generator.packet(std::span(data).subspan(i * bytes, bytes), {microframes[i]});
       request.entries[i] = {bytes, bytes, status, {}};
     }
@@ -76,7 +82,7 @@ struct Bench {
   bool hidden(Group group) const { return suite.not_observable()[static_cast<std::size_t>(group)]; }
 
   Sink sink;
-  Suite suite{options(), sink};
+  Suite suite;
   PatternGenerator generator;
   std::uint64_t id = 0;
 };
@@ -168,4 +174,39 @@ TEST_CASE("without a wire, the engine's BYTES are held against what the host was
   registers[9] = bytes;
   b.suite.device_counters(in, registers);
   CHECK(b.sink.count(Rule::device_log) == 1);
+}
+
+TEST_CASE("behind a buffer, empty IN packets are not the device's; those that carry data are judged as ever") {
+  Bench b(1, 1, true);
+  b.receive({nothing, nothing, 100, 101});
+  b.receive({nothing, 102, nothing, 103}, Status::no_response);
+  CHECK(b.sink.all.empty());
+  CHECK_FALSE(b.hidden(Group::frame_timing));
+  CHECK_FALSE(b.hidden(Group::payload));
+  CHECK(b.suite.streams().back().payload.zero_length == 4);
+  b.receive({104, nothing, 106, 107});
+  CHECK(b.sink.count(Rule::late) == 1);
+  CHECK(b.sink.all.size() == 1);
+}
+
+TEST_CASE("behind a buffer, a packet that is missing is found by the device's own numbers") {
+  Bench b(1, 1, true);
+  b.receive({100, 101});
+  std::vector<std::uint8_t> lost(bytes);
+  b.generator.packet(lost, {102});
+  b.receive({nothing, 103, 104});
+  CHECK(b.sink.count(Rule::late) == 1);
+  CHECK(b.sink.count(Rule::payload_lost) == 1);
+}
+
+TEST_CASE("behind a buffer, what its host says of entries and their sums is not observable, and no violation") {
+  Bench b(1, 1, true);
+  b.receive({100, 101}, Status::overrun);
+  CHECK(b.sink.all.empty());
+  for (const Group group : {Group::status, Group::device_log, Group::latency, Group::wire_timing})
+    CHECK(b.hidden(group));
+  Bench empty(1, 1, true);
+  empty.receive({nothing, nothing});
+  CHECK(empty.hidden(Group::frame_timing));
+  CHECK(empty.hidden(Group::payload));
 }
