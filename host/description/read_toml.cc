@@ -501,14 +501,9 @@ class Reader {
 }  // namespace
 
 tl::expected<Description, InputError> parse(std::string_view text, const std::string& file, const Limits& limits) {
-  toml::table root;
-  try {
-    root = toml::parse(text, file);
-  } catch (const toml::parse_error& error) {
-    return tl::unexpected(
-        InputError{file, static_cast<int>(error.source().begin.line), "", std::string(error.description())});
-  }
-  return Reader(root, file, limits).run();
+  const auto root = config::parse_toml(text, file);
+  if (!root) return tl::unexpected(root.error());
+  return Reader(*root, file, limits).run();
 }
 
 tl::expected<Description, InputError> load(const std::filesystem::path& file, const Limits& limits) {

@@ -8,6 +8,15 @@
 
 namespace isochio::config {
 
+tl::expected<toml::table, InputError> parse_toml(std::string_view text, const std::string& file) {
+  try {
+    return toml::parse(text, file);
+  } catch (const toml::parse_error& problem) {
+    return tl::unexpected(InputError{file, static_cast<int>(problem.source().begin.line), "",
+                                     "not valid TOML: " + std::string(problem.description())});
+  }
+}
+
 void Source::note_lines(const std::string& key, const toml::node& node) {
   lines_.try_emplace(key, static_cast<int>(node.source().begin.line));
   if (const toml::table* table = node.as_table()) {

@@ -13,10 +13,14 @@
 #include <vector>
 
 #include <toml++/toml.h>
+#include <tl/expected.hpp>
 
 #include "description/input_error.h"
 
 namespace isochio::config {
+
+/// The file's text as tables; an error names the line of what is not TOML.
+tl::expected<toml::table, InputError> parse_toml(std::string_view text, const std::string& file);
 
 class Source {
  public:

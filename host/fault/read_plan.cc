@@ -195,15 +195,10 @@ PlannedFault read_fault(Table& table) {
 }
 
 tl::expected<FaultPlan, InputError> parse_plan(std::string_view text, const std::filesystem::path& file) {
-  toml::table document;
-  try {
-    document = toml::parse(text, file.string());
-  } catch (const toml::parse_error& problem) {
-    return tl::unexpected(InputError{file.string(), static_cast<int>(problem.source().begin.line), "",
-                                     "not valid TOML: " + std::string(problem.description())});
-  }
-  config::Source source(file.string(), document);
-  Table table(source, &document, "");
+  const auto document = config::parse_toml(text, file.string());
+  if (!document) return tl::unexpected(document.error());
+  config::Source source(file.string(), *document);
+  Table table(source, &*document, "");
   FaultPlan plan;
   table.read("seed", plan.seed, INT64_MAX);
   for (auto& fault : table.tables("fault")) plan.faults.push_back(read_fault(fault));

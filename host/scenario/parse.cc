@@ -522,15 +522,10 @@ const char* to_string(Payload payload) { return payload_words[static_cast<std::s
 
 tl::expected<Scenario, InputError> parse_scenario(std::string_view text, const std::filesystem::path& file,
                                                   const std::string& profile) {
-  toml::table document;
-  try {
-    document = toml::parse(text, file.string());
-  } catch (const toml::parse_error& problem) {
-    return tl::unexpected(InputError{file.string(), static_cast<int>(problem.source().begin.line), "",
-                                     "not valid TOML: " + std::string(problem.description())});
-  }
-  config::Source source(file.string(), document);
-  Table table(source, &document, "");
+  const auto document = config::parse_toml(text, file.string());
+  if (!document) return tl::unexpected(document.error());
+  config::Source source(file.string(), *document);
+  Table table(source, &*document, "");
   Scenario scenario;
   scenario.file = file;
   scenario.profile = profile;

@@ -75,18 +75,7 @@ module pattern_sink #(
   reg [26:0] sums_q[0:ENGINES-1];
   reg [58:0] first_bad_q[0:ENGINES-1];
 
-  // CRC-32 of IEEE 802.3 (reflected 0xEDB88320) over one more byte.
-  function [31:0] crc32_byte(input [31:0] crc, input [7:0] data);
-    reg [7:0] c;
-    begin
-      c = crc[7:0] ^ data;
-      crc32_byte = {8'h00, crc[31:8]} ^
-          ({32{c[0]}} & 32'h77073096) ^ ({32{c[1]}} & 32'hEE0E612C) ^
-          ({32{c[2]}} & 32'h076DC419) ^ ({32{c[3]}} & 32'h0EDB8832) ^
-          ({32{c[4]}} & 32'h1DB71064) ^ ({32{c[5]}} & 32'h3B6E20C8) ^
-          ({32{c[6]}} & 32'h76DC4190) ^ ({32{c[7]}} & 32'hEDB88320);
-    end
-  endfunction
+  `include "function/crc32.vh"
 
   function [30:0] times_digit(input [30:0] factor, input [3:0] digit);
     times_digit = ({31{digit[0]}} & factor) + ({31{digit[1]}} & {factor[29:0], 1'd0}) +

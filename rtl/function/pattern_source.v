@@ -52,18 +52,7 @@ module pattern_source #(
                    ({31{digit[2]}} & (GOLDEN << 2)) + ({31{digit[3]}} & (GOLDEN << 3));
   endfunction
 
-  // CRC-32 of IEEE 802.3 (reflected 0xEDB88320) over one more byte.
-  function [31:0] crc32_byte(input [31:0] crc, input [7:0] data);
-    reg [7:0] c;
-    begin
-      c = crc[7:0] ^ data;
-      crc32_byte = {8'h00, crc[31:8]} ^
-          ({32{c[0]}} & 32'h77073096) ^ ({32{c[1]}} & 32'hEE0E612C) ^
-          ({32{c[2]}} & 32'h076DC419) ^ ({32{c[3]}} & 32'h0EDB8832) ^
-          ({32{c[4]}} & 32'h1DB71064) ^ ({32{c[5]}} & 32'h3B6E20C8) ^
-          ({32{c[6]}} & 32'h76DC4190) ^ ({32{c[7]}} & 32'hEDB88320);
-    end
-  endfunction
+  `include "function/crc32.vh"
 
   // Intermediate values, used within one clock only: assigned with "=", hence the waiver.
   // verilator lint_off BLKSEQ

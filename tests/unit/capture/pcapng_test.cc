@@ -8,6 +8,7 @@
 
 #include "capture/pcapng.h"
 #include "support/bus_script.h"
+#include "support/read_file.h"
 
 using namespace isochio;
 using namespace isochio::test;
@@ -15,16 +16,6 @@ using usb::Pid;
 using Bytes = BusScript::Bytes;
 
 namespace {
-
-std::string read_file(const std::string& path) {
-  std::string text;
-  std::FILE* f = std::fopen(path.c_str(), "rb");
-  if (f == nullptr) return text;
-  std::array<char, 4096> buffer{};
-  while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), f)) text.append(buffer.data(), n);
-  std::fclose(f);
-  return text;
-}
 
 std::string run(const std::string& command) {
   std::FILE* p = ::popen(command.c_str(), "r");

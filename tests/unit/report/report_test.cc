@@ -1,26 +1,17 @@
 // isochio: reports, as programs read them.
 #include <doctest/doctest.h>
 
-#include <array>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "report/report.h"
+#include "support/read_file.h"
 
 using namespace isochio;
 using namespace isochio::report;
+using isochio::test::read_file;
 
 namespace {
-
-std::string read_file(const std::string& path) {
-  std::string text;
-  std::FILE* f = std::fopen(path.c_str(), "rb");
-  if (f == nullptr) return text;
-  std::array<char, 4096> buffer{};
-  while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), f)) text.append(buffer.data(), n);
-  std::fclose(f);
-  return text;
-}
 
 check::Violation a_violation() {
   return {check::Rule::late,
