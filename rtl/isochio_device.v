@@ -518,7 +518,7 @@ module isochio_device #(
   localparam [31:0] NEVER = 32'hFFFFFFFF;
 
   // What clk_work_i's part of the device has to do at the next clock.
-  wire at_rest = line_quiet && transaction_quiet && control_quiet && merge_quiet && !function_busy && !frame_tick;
+  wire at_rest = line_quiet && transaction_quiet && control_quiet && merge_quiet && !function_busy && !frame_event;  // which comes with every frame_tick
   wire work = !at_rest || in_pin_wakeup || rx_start || rx_end || line_changed || tx_done || due;
 
   assign wake_o = timer_runs ? left : NEVER;

@@ -3,7 +3,7 @@
 
 #include <map>
 
-#include "cosim/device/raw_bus.h"
+#include "cosim/device/event_log.h"
 #include "support/host_fixture.h"
 
 using namespace isochio::test;
@@ -12,23 +12,6 @@ namespace bus = isochio::bus;
 namespace usb = isochio::usb;
 
 namespace {
-
-struct LogEntry {
-  std::uint32_t stamp;
-  unsigned frame, endpoint, kind, length, pid, status;
-};
-
-std::vector<LogEntry> take_log(RawBus& f) {
-  const auto bytes = f.control({0xc0, 2, 0, 0, 4092});
-  std::vector<LogEntry> entries;
-  if (!bytes) return entries;
-  for (std::size_t at = 0; at + 12 <= bytes->size(); at += 12) {
-    const auto* e = bytes->data() + at;
-    entries.push_back({e[0] | e[1] << 8U | e[2] << 16U | std::uint32_t{e[3]} << 24U, e[4] | unsigned{e[5]} << 8U, e[6],
-                       e[7], e[8] | unsigned{e[9]} << 8U, e[10], e[11]});
-  }
-  return entries;
-}
 
 /// Clocks from the one at which rx_active is low to the one at which tx_valid is high, of the device's last packet.
 std::int64_t clocks_to_answer(const PacketLog& log, bool high_speed) {

@@ -21,6 +21,7 @@ struct RawBusOptions {
   bool fs_only = false;                                   ///< the device's pin
   bool full_speed_host = false;                           ///< answers no chirp
   std::function<void(description::Description&)> edit{};  ///< changes the description before it is compiled
+  description::Bytes image{};                             ///< not empty: instead of a compiled description
 };
 
 class RawBus {
@@ -190,6 +191,10 @@ class RawBus {
     if (next_frame_ > now) link_->advance({next_frame_});
     begin_frame(lost);
   }
+  /// Of the present frame; 0 at full speed.
+  unsigned microframe() const { return high_ ? frame_ & 7U : 0U; }
+  /// The number of the next frame that begins.
+  void start_at_frame(std::uint32_t number) { frame_ = high_ ? (number << 3U) - 1U : number - 1U; }
   std::uint16_t frame_number() const { return static_cast<std::uint16_t>(high_ ? frame_ >> 3U : frame_) & 0x7ffU; }
 
  private:
@@ -230,6 +235,7 @@ class RawBus {
     return true;
   }
   static description::Bytes compile(const RawBusOptions& options) {
+    if (!options.image.empty()) return options.image;
     auto loaded = description::load(std::string(ISOCHIO_SOURCE_DIR "/rtl/devices/") + options.device + ".toml");
     if (!loaded) throw std::runtime_error(loaded.error().to_string());
     if (options.edit) options.edit(*loaded);
