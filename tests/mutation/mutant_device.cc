@@ -7,20 +7,24 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 
 #include "device_model.h"
 
 namespace isochio::verilated {
 namespace {
 
-unsigned chosen_mutant() {
-  const char* text = std::getenv("ISOCHIO_MUTANT");
-  return text == nullptr ? 0 : static_cast<unsigned>(std::strtoul(text, nullptr, 10));
+/// The netlist's `mutsel` takes its value from this argument before the first clock.
+VerilatedContext* with_mutant(VerilatedContext* context) {
+  const char* number = std::getenv("ISOCHIO_MUTANT");
+  const std::string argument = std::string("+mutant=") + (number == nullptr ? "0" : number);
+  const char* arguments[] = {"mutants", argument.c_str()};
+  context->commandArgs(2, arguments);
+  return context;
 }
 
-/// Chosen before the first clock.
 struct MutantTop : Vmutants {
-  explicit MutantTop(VerilatedContext* context) : Vmutants(context) { rootp->mutsel = chosen_mutant(); }
+  explicit MutantTop(VerilatedContext* context) : Vmutants(with_mutant(context)) {}
 };
 
 /// What the outputs of every device of this process did, and when.
