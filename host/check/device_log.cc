@@ -2,6 +2,7 @@
 #include "check/device_log.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include <fmt/format.h>
@@ -75,7 +76,8 @@ void DeviceLog::on_break(bus::BusTime) {
 void DeviceLog::on_sof(const Sof& s) {
   now_ = s.at;
   now_time_ = s.time;
-  remember({s.at.stamp(), s.number, sof_kind, pid::sof, 0});
+  now_speed_ = s.speed;
+  remember({s.at.stamp(), s.number, sof_kind, pid::sof, 0, s.time});
 }
 
 void DeviceLog::on_packet(const DecodedPacket& d) {
@@ -88,12 +90,12 @@ void DeviceLog::on_packet(const DecodedPacket& d) {
   if (endpoint == 0) return;  // control transfers read the log themselves
   const std::uint16_t stamp = d.at.stamp();
   if (pid::is_token(d.pid)) {
-    remember({stamp, 0, token_kind, d.pid, endpoint});
+    remember({stamp, 0, token_kind, d.pid, endpoint, d.packet->end});
   } else if (pid::is_data(d.pid)) {
     remember({stamp, static_cast<std::uint16_t>(d.data.size()), d.packet->from_host ? data_out_kind : data_in_kind,
-              d.pid, endpoint});
+              d.pid, endpoint, d.packet->end});
   } else {
-    remember({stamp, 0, handshake_kind, d.pid, endpoint});
+    remember({stamp, 0, handshake_kind, d.pid, endpoint, d.packet->end});
   }
 }
 
@@ -101,10 +103,12 @@ void DeviceLog::on_transaction(const Transaction& t) {
   if (t.endpoint.number() == 0 || t.data_pid == 0) return;
   const bool isochronous = t.type == usb::TransferType::isochronous;
   Totals& total = totals_[slot(t.endpoint)];
-  const bool taken = isochronous ? t.outcome == Outcome::ok : t.handshake == pid::ack || t.handshake == pid::nyet;
-  if (!taken) return;
-  // A bulk packet that comes again with the same PID after its ACK was lost is the same packet.
-  if (!isochronous && total.last_pid == t.data_pid) return;
+  const bool answered = !isochronous && !t.endpoint.is_in();
+  const bool moved = answered ? t.handshake == pid::ack || t.handshake == pid::nyet : t.outcome == Outcome::ok;
+  if (!moved) return;
+  // A bulk packet that comes again with the same PID after its ACK was lost is the same packet to who takes it, and one
+  // more to who sends it.
+  if (answered && total.last_pid == t.data_pid) return;
   total.last_pid = t.data_pid;
   ++total.packets;
   total.bytes += t.length;
@@ -126,9 +130,10 @@ void DeviceLog::entry(std::span<const std::uint8_t> b) {
   const auto stamp = static_cast<std::uint16_t>(b[4] | b[5] << 8U);
   const bool has_length = kind == sof_kind || kind == data_in_kind || kind == data_out_kind;
   const auto length = static_cast<std::uint16_t>(has_length ? b[8] | b[9] << 8U : 0);
-  const Record wanted{stamp, length, kind, kind == sof_kind ? pid::sof : b[10],
-                      kind == sof_kind ? std::uint8_t{0} : number};
-  if (find(wanted)) {
+  const Record wanted{
+      stamp, length, kind, kind == sof_kind ? pid::sof : b[10], kind == sof_kind ? std::uint8_t{0} : number, {}};
+  const std::uint32_t clock = b[0] | b[1] << 8U | b[2] << 16U | std::uint32_t{b[3]} << 24U;
+  if (find(wanted, clock)) {
     ++matched_;
     return;
   }
@@ -143,18 +148,30 @@ void DeviceLog::entry(std::span<const std::uint8_t> b) {
                      describe(kind_name(kind), wanted.pid, wanted.endpoint, wanted.length, stamp)});
 }
 
+/// A device whose frame number was wrong for a while logs what looks like a packet of another time: by its 60 MHz
+/// clock, which may be a little off, it is none of that (micro)frame. Packets are logged when they end.
+bool DeviceLog::is_near(const Record& record, std::uint32_t clock) const {
+  if (!in_step_ || !found_) return true;
+  constexpr std::int64_t bits_per_clock = 8, clock_error = 50;  // 2 %
+  const std::int64_t passed = bits_per_clock * static_cast<std::int32_t>(clock - found_->clock);
+  const std::int64_t off = (record.time - found_->time).bits - passed;
+  const auto width = now_speed_ == usb::Speed::high ? bus::microframe : bus::frame;
+  return std::abs(off) <= width.bits / 2 + std::abs(passed) / clock_error;
+}
+
 /// Looks for the record from where the log has come to, and steps behind it. What is stepped over was not logged.
-bool DeviceLog::find(const Record& wanted) {
+bool DeviceLog::find(const Record& wanted, std::uint32_t clock) {
   const std::size_t total = oldest_.count + newest_.count;
   std::size_t i = 0;
   for (; i < total; ++i) {
     const Record& r = i < oldest_.count ? oldest_[i] : newest_[i - oldest_.count];
-    if (r == wanted) break;
+    if (r.says_same(wanted) && is_near(r, clock)) break;
     // Differences modulo 2^14; a record clearly later than the entry ends the search.
     const unsigned ahead = (static_cast<unsigned>(r.stamp) - wanted.stamp) & 0x3fffU;
     if (in_step_ && ahead >= 1 && ahead < 0x2000U) return false;
   }
   if (i == total) return false;
+  found_ = {clock, (i < oldest_.count ? oldest_[i] : newest_[i - oldest_.count]).time};
   if (i > 0 && in_step_) skipped(i, oldest_.count > 0 ? oldest_[0] : newest_[0]);
   const std::size_t from_oldest = std::min(i + 1, oldest_.count);
   oldest_.drop(from_oldest);

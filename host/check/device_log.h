@@ -46,7 +46,11 @@ class DeviceLog final : public WireListener {
   struct Record {
     std::uint16_t stamp = 0, length = 0;
     std::uint8_t kind = 0, pid = 0, endpoint = 0;  ///< endpoint: number only
-    friend bool operator==(const Record&, const Record&) = default;
+    bus::BusTime time;                             ///< its end (SOF: its begin)
+    bool says_same(const Record& other) const {
+      return stamp == other.stamp && length == other.length && kind == other.kind && pid == other.pid &&
+             endpoint == other.endpoint;
+    }
   };
   /// A ring of fixed size.
   struct Ring {
@@ -66,10 +70,12 @@ class DeviceLog final : public WireListener {
   void lose_step() {
     in_step_ = false;
     first_stamp_.reset();
+    found_.reset();
   }
   void remember(const Record& record);
   void entry(std::span<const std::uint8_t> bytes);
-  bool find(const Record& wanted);
+  bool find(const Record& wanted, std::uint32_t clock);
+  bool is_near(const Record& record, std::uint32_t clock) const;
   void skipped(std::size_t records, const Record& first);
   std::uint64_t full_frame(std::uint16_t stamp) const;
   void equal(usb::EndpointAddress endpoint, const char* name, std::uint64_t expected, std::uint32_t seen,
@@ -83,11 +89,18 @@ class DeviceLog final : public WireListener {
   std::uint32_t mask_ = 0xffffffffU;
   usb::FrameTime now_;
   bus::BusTime now_time_;
+  usb::Speed now_speed_ = usb::Speed::full;
   usb::EndpointAddress token_endpoint_;
   std::uint8_t token_ = 0;
   bool wire_;
   bool in_step_ = false;                      ///< no record may be missing before the next entry
   std::optional<std::uint16_t> first_stamp_;  ///< of the first entry found since out of step
+  /// The entry that was found last: the device's clock, and the time on the wire.
+  struct Found {
+    std::uint32_t clock = 0;
+    bus::BusTime time;
+  };
+  std::optional<Found> found_;
   std::uint64_t matched_ = 0;
 };
 

@@ -159,6 +159,7 @@ class FaultLink final : public bus::Link, private bus::PacketObserver {
   void set_clock();
 
   bus::Duration bits(double n) const;
+  bus::Duration interval() const;
 
   bus::Link& link_;
   FaultPlan plan_;
@@ -181,6 +182,7 @@ class FaultLink final : public bus::Link, private bus::PacketObserver {
   Trigger* shift_ = nullptr;  ///< what moves it
   bus::Duration shift_by_{};
   bus::BusTime early_at_ = never;
+  bus::BusTime early_due_{};  ///< when the one that came early was due
   bool early_sent_ = false;
   std::int32_t device_ppm_ = 0;
 

@@ -14,9 +14,15 @@ using usb::Pid;
 namespace {
 
 std::uint64_t step(usb::Speed speed) { return speed == usb::Speed::high ? 1 : 8; }
-bus::Duration interval(usb::Speed speed) { return speed == usb::Speed::high ? bus::microframe : bus::frame; }
 
 }  // namespace
+
+/// From one SOF to the next by the host's clock.
+bus::Duration FaultLink::interval() const {
+  constexpr std::int64_t million = 1'000'000;
+  const bus::Duration nominal = link_.speed() == usb::Speed::high ? bus::microframe : bus::frame;
+  return {nominal.bits * million / (million + plan_.bus_clock_ppm())};
+}
 
 /// Decides now whether the next SOF is moved: one that comes early can't be decided when it is due.
 void FaultLink::plan_shift() {
@@ -45,6 +51,7 @@ void FaultLink::plan_shift() {
 
 /// The SOF of the next (micro)frame, before its time.
 void FaultLink::send_early_sof() {
+  early_due_ = early_at_ - shift_by_;
   early_at_ = never;
   early_sent_ = true;
   const usb::FrameTime next{current_.value + step(link_.speed())};
@@ -94,10 +101,11 @@ void FaultLink::set_clock() {
 }
 
 bus::Packet FaultLink::send_sof(std::span<const std::uint8_t> bytes, bool long_eop) {
-  const BusTime due = link_.now();
   if (link_.now() >= early_at_) send_early_sof();
+  // Behind one that came early the host says its own when the line is free again: that is not when it was due.
+  const BusTime due = early_sent_ ? early_due_ : link_.now();
   current_ = frame_now_();
-  bus::Packet packet{bytes, due, due, true, false};
+  bus::Packet packet{bytes, link_.now(), link_.now(), true, false};
   if (early_sent_) {
     early_sent_ = false;
   } else {
@@ -114,7 +122,7 @@ bus::Packet FaultLink::send_sof(std::span<const std::uint8_t> bytes, bool long_e
   }
   set_clock();
   plan_shift();
-  if (shift_ != nullptr && shift_by_.bits < 0) early_at_ = due + interval(link_.speed()) + shift_by_;
+  if (shift_ != nullptr && shift_by_.bits < 0) early_at_ = due + interval() + shift_by_;
   return packet;
 }
 

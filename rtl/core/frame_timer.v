@@ -5,6 +5,8 @@
 // due, so that a run of misses does not drift. An SOF that still comes in the first half of a predicted (micro)frame belongs to it, and
 // shows the interval too: a clock that is fast by the 2500 ppm that a full-speed device may have is beyond the margin at first.
 // An SOF that comes again in the first half of its (micro)frame moves nothing; it is logged as unexpected.
+// Any other SOF begins a (micro)frame, whatever its number. With another number than the next one the count goes a wrap of the
+// numbers further, too, so that a service interval whose number has been there already is not taken for the same one.
 // MARGIN lies above the host's jitter (500 ns, 62.5 ns: USB 2.0 section 7.1.12) and below the end of the first token after the
 // SOF (full speed 185 clocks, high speed 19), so that this token already sees the new (micro)frame.
 // The microframe is a guess until the frame number has changed between two SOFs; `locked_o` says that it is known.
@@ -55,7 +57,7 @@ module frame_timer (
   /* verilator lint_off BLKSEQ */
   reg [31:0] age, elapsed, interval, off;
   reg [13:0] next, arrived;
-  reg belongs, again;
+  reg belongs, again, jumps;
 
   // How far the count moves on: the difference of the frames modulo their wrap, so that the count goes on where the frame wraps.
   reg [13:0] ahead;
@@ -80,6 +82,7 @@ module frame_timer (
         interval = (off <= {tolerance[30:0], 1'b0}) ? elapsed : nominal;
       end else interval = nominal;
       ahead = high_speed_i ? arrived - frame_q : {3'd0, arrived[13:3] - frame_q[13:3]};
+      jumps = !belongs && arrived != next;
       if (!again) begin
         since_q <= stamp_i;
         last_q <= stamp_i;
@@ -88,7 +91,7 @@ module frame_timer (
         once_q <= 1'b0;
       end
       frame_q <= arrived;
-      count_q <= count_q + {10'd0, ahead};
+      count_q <= count_q + {10'd0, ahead} + (!jumps ? 24'd0 : high_speed_i ? 24'h4000 : 24'h800);
       running_q <= 1'b1;
       predicted_q <= 1'b0;
       // Without lock the microframe is a guess until a change of number shows it.

@@ -71,6 +71,39 @@ TEST_CASE("an SOF that is early or late shows in its interval; the device misses
   });
 }
 
+TEST_CASE("SOFs that jitter are each made, early ones behind early ones too, also by a clock that is fast") {
+  for (const bool full : {false, true}) {
+    for (const int ppm : {0, 499}) {
+      FaultFixture f(full,
+                     fmt::format("[[fault]]\nkind = 'sof_jitter'\nbits = 20\nframe = 2\nframes = 16\n"
+                                 "[[fault]]\nkind = 'bus_clock'\nppm = {}\n",
+                                 ppm),
+                     1);
+      f.run();
+      CAPTURE(full);
+      CAPTURE(ppm);
+      std::size_t made = 0, early = 0;
+      for (const auto& fault : f.witness.made) {
+        made += fault.plan->kind == fault::Kind::sof_jitter ? 1U : 0U;
+        early += fault.plan->kind == fault::Kind::sof_jitter && fault.detail < 0 ? 1U : 0U;
+      }
+      CHECK(made == (full ? 16 : 128));
+      CHECK(early > made / 4);
+      CHECK(f.bad(FaultFixture::in).empty());
+    }
+  }
+}
+
+TEST_CASE(
+    "an SOF a frame later that says the same number begins a new frame: no transaction in it is taken for an extra "
+    "one") {
+  FaultFixture f(true, "[[fault]]\nkind = 'sof_number'\ndelta = -1\nframe = 5\n", 1);
+  f.run();
+  CHECK(fmt::format("{}", f.counters) == "{\"OUT MISTIMED\": 1, \"SOF_UNEXPECTED\": 2}");
+  CHECK(f.requests.at(FaultFixture::in)->request.entries[5].complete == 192);
+  CHECK(fmt::format("{}", f.rules()) == "{\"device_log\", \"payload_mistimed\", \"sof_number\"}");
+}
+
 TEST_CASE("a wrong frame number is taken and noticed: stamps are wrong until the right one comes") {
   check_rows({
       {"kind = 'sof_number'\ndelta = 3\n",

@@ -6,11 +6,14 @@ using namespace isochio::test;
 
 namespace {
 
+/// With the device's clock as it is in that microframe.
 Bytes log_entry(std::uint16_t stamp, std::uint8_t endpoint, std::uint8_t kind, std::uint16_t length, std::uint8_t pid) {
-  return {0,
-          0,
-          0,
-          0,
+  constexpr std::uint32_t clocks = 7500;
+  const std::uint32_t clock = stamp * clocks;
+  return {static_cast<std::uint8_t>(clock),
+          static_cast<std::uint8_t>(clock >> 8U),
+          static_cast<std::uint8_t>(clock >> 16U),
+          static_cast<std::uint8_t>(clock >> 24U),
           static_cast<std::uint8_t>(stamp),
           static_cast<std::uint8_t>(stamp >> 8U),
           endpoint,
@@ -72,6 +75,13 @@ TEST_CASE("an event that was not on the wire is seen") {
   SUBCASE("other PID") { f.entries[5][10] = 0x4B; }
   f.read();
   CHECK(f.sink.count(Rule::device_log) == 2);  // what it logged was not there; what was there it did not log
+}
+
+TEST_CASE("a wrong stamp is not taken for a packet of that later microframe: one entry too many, one too few") {
+  Logged f;
+  ++f.entries[6][4];  // the SOF of microframe 2 says 3, at its own time
+  f.read();
+  CHECK(f.sink.count(Rule::device_log) == 2);
 }
 
 TEST_CASE("a log that says it lost events may have a gap there, and nowhere else") {
