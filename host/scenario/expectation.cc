@@ -156,6 +156,12 @@ void read_violations(Table table, Expectation& expectation) {
   table.finish();
 }
 
+void read_faults(Table table, const std::vector<std::string>& names, Expectation& expectation) {
+  for (const auto& name : names)
+    if (const auto count = table.integer(name, 0, most)) expectation.faults[name] = static_cast<std::uint64_t>(*count);
+  table.finish();
+}
+
 void read_diagnoses(Table& table, Expectation& expectation) {
   std::vector<std::string> names;
   for (const auto rule : driver_rules()) names.emplace_back(check::to_string(rule));
@@ -186,7 +192,8 @@ std::vector<check::Rule> driver_rules() {
   return rules;
 }
 
-Expectation read_expectation(Table& table, const std::vector<std::string>& streams) {
+Expectation read_expectation(Table& table, const std::vector<std::string>& streams,
+                             const std::vector<std::string>& faults) {
   Expectation expectation;
   const Reader reader(streams);
   for (auto& rule : table.tables("entry")) expectation.entries.push_back(reader.entry(rule));
@@ -194,6 +201,7 @@ Expectation read_expectation(Table& table, const std::vector<std::string>& strea
   for (auto& rule : table.tables("request")) expectation.requests.push_back(reader.request(rule));
   for (auto& rule : table.tables("stream")) expectation.totals.push_back(reader.totals(rule));
   read_violations(table.table("violations"), expectation);
+  read_faults(table.table("faults"), faults, expectation);
   read_diagnoses(table, expectation);
   table.read("error", expectation.error);
   return expectation;

@@ -60,6 +60,7 @@ struct Expectation {
   std::vector<Request> requests;
   std::vector<Totals> totals;
   std::map<check::Rule, std::uint64_t> violations;
+  std::map<std::string, std::uint64_t> faults;  ///< by name: how often made; others as their `count` says, or at all
   std::vector<std::string> diagnoses;
   std::string error;  ///< part of the message with which the run ends; empty: it must not
 };
@@ -67,7 +68,9 @@ struct Expectation {
 /// The rules of the diagnosis (docs/driver-patterns.md).
 std::vector<check::Rule> driver_rules();
 
-/// Reads a table [expect]. `streams`: the names of the isochronous streams; with one, rules need not name it.
-Expectation read_expectation(config::Table& table, const std::vector<std::string>& streams);
+/// Reads a table [expect]. `streams`: the names of the isochronous streams; with one, rules need not name it. `faults`:
+/// the names of the [[fault]] tables.
+Expectation read_expectation(config::Table& table, const std::vector<std::string>& streams,
+                             const std::vector<std::string>& faults = {});
 
 }  // namespace isochio::scenario

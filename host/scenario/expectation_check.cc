@@ -294,13 +294,33 @@ void ExpectationCheck::compare_violations(const check::Reporter& reporter) {
   }
 }
 
-report::ExpectationResult ExpectationCheck::finish(const std::string& error, const check::Reporter& reporter) {
+/// A fault that was never made has shown nothing.
+void ExpectationCheck::compare_faults(const report::FaultSummary& faults) {
+  std::map<std::string, std::uint64_t> made;
+  for (const auto& planned : faults.planned) made[planned.name] += planned.made;
+  for (const auto& [name, want] : expectation_.faults)
+    if (made[name] != want)
+      mismatch(fmt::format("fault \"{}\"", name), fmt::format("made {} times", want),
+               fmt::format("{} times", made[name]));
+  for (std::size_t i = 0; i < faults.planned.size(); ++i) {
+    const auto& planned = faults.planned[i];
+    const std::uint64_t count = scenario_.faults.faults[i].when.count;
+    const bool good = count != 0 ? planned.made == count : planned.made != 0;
+    if (!good && !expectation_.faults.contains(planned.name))
+      mismatch(fmt::format("fault \"{}\"", planned.name), count != 0 ? fmt::format("made {} times", count) : "made",
+               fmt::format("{} times", planned.made));
+  }
+}
+
+report::ExpectationResult ExpectationCheck::finish(const std::string& error, const check::Reporter& reporter,
+                                                   const report::FaultSummary& faults) {
   close_run();
   over_ = true;
   result_.given = true;
   for (const auto& [address, stream] : streams_) compare_sums(stream, error);
   compare_reach();
   compare_violations(reporter);
+  if (error.empty()) compare_faults(faults);
   const std::set<std::string> want(expectation_.diagnoses.begin(), expectation_.diagnoses.end());
   std::set<std::string> got;
   for (const auto rule : driver_rules())

@@ -27,7 +27,8 @@ class ExpectationCheck final : public driverkit::IsochObserver {
   void on_complete(const controller::IsochRequest& request, IOReturn overall) override;
 
   /// The run is over; what comes later is not looked at. `error`: why it could not go on, or empty.
-  report::ExpectationResult finish(const std::string& error, const check::Reporter& reporter);
+  report::ExpectationResult finish(const std::string& error, const check::Reporter& reporter,
+                                   const report::FaultSummary& faults = {});
 
  private:
   struct Flight {
@@ -62,6 +63,7 @@ class ExpectationCheck final : public driverkit::IsochObserver {
   void placed(const Stream& stream, const controller::IsochRequest& request, std::uint64_t running);
   void compare_sums(const Stream& stream, const std::string& error);
   void compare_reach();
+  void compare_faults(const report::FaultSummary& faults);
   void compare_violations(const check::Reporter& reporter);
   void mismatch(std::string where, std::string expected, std::string got);
   void mismatch_in_run(Run run);

@@ -421,12 +421,14 @@ void read_expect(Table& table, Scenario& scenario) {
   auto expect = table.table("expect");
   std::vector<std::string> streams;
   for (const auto& stream : scenario.streams) streams.push_back(stream.name);
-  scenario.expect = read_expectation(expect, streams);
+  std::vector<std::string> faults;
+  for (const auto& fault : scenario.faults.faults) faults.push_back(fault.name);
+  scenario.expect = read_expectation(expect, streams, faults);
   auto others = expect.table("profiles");
   for (const auto& name : controller::profile_names()) {
     if (!others.has(name)) continue;
     auto other = others.table(name);
-    const auto expected = read_expectation(other, streams);
+    const auto expected = read_expectation(other, streams, faults);
     other.finish();
     if (name == scenario.profile) scenario.expect = expected;
   }

@@ -62,8 +62,9 @@ class Happening {
     complete(request);
   }
   void violate(check::Rule rule) { reporter_.report({rule, 0, -1, {}, {}, {}, "", ""}); }
-  std::vector<report::ExpectationResult::Mismatch> finish(const std::string& error = "") {
-    result_ = check_->finish(error, reporter_);
+  std::vector<report::ExpectationResult::Mismatch> finish(const std::string& error = "",
+                                                          const report::FaultSummary& faults = {}) {
+    result_ = check_->finish(error, reporter_, faults);
     CHECK(result_.listed.size() == result_.mismatches);
     return result_.listed;
   }
@@ -265,4 +266,23 @@ TEST_CASE("violations, diagnoses, sums and the error are compared exactly") {
     CHECK(run.finish().size() == 7);
     CHECK_FALSE(run.result().error_expected);
   }
+}
+
+TEST_CASE("a fault that was not made has shown nothing: that is not as expected, nor is another number of them") {
+  const std::string faults =
+      "[[fault]]\nname = \"noise\"\nkind = \"bit_error\"\nendpoint = \"in\"\nprobability = 0.5\n"
+      "[[fault]]\nkind = \"sof_lost\"\ncount = 2\n";
+  const auto mismatches = [&](const std::string& expect, std::uint64_t noise, std::uint64_t lost) {
+    Happening run(expect + faults);
+    run.run_whole(0x01);
+    run.run_whole(0x81);
+    return run.finish("", {{{"noise", "bit_error", noise}, {"sof_lost", "sof_lost", lost}}, noise + lost, {}}).size();
+  };
+  CHECK(mismatches("", 17, 2) == 0);
+  CHECK(mismatches("", 0, 2) == 1);
+  CHECK(mismatches("", 17, 1) == 1);
+  CHECK(mismatches("faults = { noise = 17, sof_lost = 1 }\n", 17, 1) == 0);
+  CHECK(mismatches("faults = { noise = 0 }\n", 0, 2) == 0);
+  CHECK(mismatches("faults = { noise = 16 }\n", 17, 2) == 1);
+  CHECK(has(error_of("faults = { hum = 1 }\n"), "x.toml:4: expect.faults.hum"));
 }
