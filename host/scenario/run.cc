@@ -721,10 +721,6 @@ tl::expected<RunOutcome, RunError> run(const Scenario& original, const RunOption
   auto plan = make_plan(scenario, std::move(*device));
   if (!plan) return failed(plan.error());
   if (auto resolved = resolve_faults(scenario, *plan); !resolved) return failed(resolved.error());
-  if (options.make_host && !scenario.faults.empty())
-    return tl::unexpected(RunError{RunError::Kind::input,
-                                   scenario.name + ": faults on the wire need a simulated cable; this target has a "
-                                                   "real one"});
   if (!options.payload.empty()) {
     std::error_code error;
     const auto bytes = std::filesystem::file_size(options.payload, error);
