@@ -4,6 +4,7 @@
 """
 import json
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -49,8 +50,21 @@ UNSUSPICIOUS = [
     'kind = "sof_late"\nbits = 20',
     'kind = "repeated_token"\nendpoint = "in"',
 ]
-FLAGGED = ("_ws.malformed || usbll.crc16.status == Bad || usbll.crc5.status == Bad || "
-           "frame.packet_flags_symbol_error == 1")
+# What tshark says of a packet by itself. Of sequences it knows less: it takes MDATA MDATA DATA2 for a wrong one.
+FLAGGED = ("(_ws.malformed && !usbll.invalid_pid_sequence && !usbll.invalid_setup_data) || usbll.undecoded || "
+           "usbll.crc16.status == Bad || usbll.crc5.status == Bad || frame.packet_flags_symbol_error == 1")
+
+
+def shows(fault):
+    """Whether the packet that arrived is damaged so that it shows by itself."""
+    kind = fault["kind"]
+    if kind == "bit_error":
+        return not fault["what"].startswith("SYNC spoiled")
+    if kind == "wrong_pid":
+        return "PID SETUP" not in fault["what"]
+    if kind == "oversized":
+        return fault["packet"] in ("IN", "OUT", "SETUP", "SOF")
+    return kind in ("truncated", "babble", "missing_eop", "stuffing_error")
 
 
 def faults(kinds, begin=2):
@@ -99,6 +113,31 @@ class Faults(unittest.TestCase):
                 times = self.tshark("run.pcapng", FLAGGED, "frame.time_epoch")
                 for fault, time in zip(made, times):
                     self.assertEqual(fault["time_ns"], int(time.replace(".", "")))
+
+    @unittest.skipUnless(shutil.which("tshark") and shutil.which("mergecap"), "tshark and mergecap are not installed")
+    def test_tshark_flags_exactly_the_packets_that_the_catalogue_spoils(self):
+        root = pathlib.Path(SOURCE, "tests", "scenarios")
+        scenarios = sorted(root.glob("wire-faults/*.toml")) + sorted(root.glob("time-faults/sof-spoiled-*.toml"))
+        self.assertGreater(len(scenarios), 60)
+        spoiled = []
+        for file in scenarios:
+            capture, report = self.path(file.stem + ".pcapng"), self.path(file.stem + ".json")
+            done = subprocess.run([ISOCHIO, "run", str(file), "--capture", capture, "--json", report],
+                                  capture_output=True, text=True, timeout=120)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            with open(report) as text:
+                faults = json.load(text)["faults"]
+            for fault in faults["listed"]:
+                if shows(fault):
+                    spoiled.append(f'fault {fault["id"]} "{fault["name"]}" ({fault["kind"]}) in frame '
+                                   f'{fault["frame"]}.{fault["microframe"]}: {fault["what"]}')
+        self.assertGreater(len(spoiled), 30)
+        # One tshark for all of them.
+        captures = [self.path(file.stem + ".pcapng") for file in scenarios]
+        merged = subprocess.run(["mergecap", "-a", "-w", self.path("all.pcapng"), *captures], capture_output=True,
+                                text=True, timeout=120)
+        self.assertEqual(merged.returncode, 0, merged.stderr)
+        self.assertEqual(spoiled, self.tshark("all.pcapng", FLAGGED, "frame.comment"))
 
     def test_the_same_seed_gives_the_same_bytes_and_another_one_other_faults(self):
         text = STREAMS.format(speed="hs") + (
