@@ -49,6 +49,8 @@ const char* to_string(Rule rule) {
       return "status";
     case Rule::count:
       return "count";
+    case Rule::promise:
+      return "promise";
     case Rule::device_log:
       return "device_log";
     case Rule::bandwidth:
@@ -150,6 +152,7 @@ Group group_of(Rule rule) {
       return Group::pid_sequence;
     case Rule::status:
     case Rule::count:
+    case Rule::promise:
       return Group::status;
     case Rule::completion_latency:
       return Group::latency;

@@ -36,6 +36,7 @@ enum class Rule : std::uint8_t {
   // promises
   status,
   count,
+  promise,
   device_log,
   bandwidth,
   // what the driver does wrong (diagnosis.h)

@@ -75,6 +75,7 @@ void RootPort::suspend() {
     pass(controller_.now() + timing::suspend_after);
     link_.set_speed(Speed::full);
   }
+  suspended_since_ = controller_.now();
   controller_.stop(true);  // nobody drives: the device's pull-up makes the J of full-speed idle
 }
 
@@ -82,6 +83,7 @@ void RootPort::resume() {
   if (!suspended_) return;
   suspended_ = false;
   controller_.stop();
+  pass(std::max(controller_.now(), suspended_since_ + timing::suspended_least));
   link_.drive(LineState::k);
   pass(controller_.now() + timing::resume_signal);
   hold(LineState::se0, controller_.now() + timing::resume_end);

@@ -31,6 +31,7 @@ class RootPort {
   SimController& controller_;
   bus::Link& link_;
   bool suspended_ = false;
+  bus::BusTime suspended_since_{};
   usb::Speed speed_ = usb::Speed::full;  ///< before suspend()
 };
 

@@ -66,8 +66,11 @@ inline constexpr bus::Duration chirp_end = 200 * bus::microsecond;  ///< TDCHSE0
 inline constexpr bus::Duration reset_recovery = 10 * bus::millisecond;       ///< TRSTRCY
 inline constexpr bus::Duration set_address_recovery = 2 * bus::millisecond;  ///< [9.2.6.3]
 inline constexpr bus::Duration suspend_after = 3 * bus::millisecond;         ///< of idle a device suspends [7.1.7.6]
-inline constexpr bus::Duration resume_signal = 20 * bus::millisecond;        ///< TDRSMDN [7.1.7.7]
-inline constexpr bus::Duration resume_recovery = 10 * bus::millisecond;      ///< TRSMRCY [7.1.7.7]
+/// A port stays suspended at least so long before it is resumed, so that its device is suspended, too: after 10 ms of
+/// idle it has to be [7.1.7.6; EHCI 4.3.1].
+inline constexpr bus::Duration suspended_least = 10 * bus::millisecond;
+inline constexpr bus::Duration resume_signal = 20 * bus::millisecond;    ///< TDRSMDN [7.1.7.7]
+inline constexpr bus::Duration resume_recovery = 10 * bus::millisecond;  ///< TRSMRCY [7.1.7.7]
 /// SE0 of a low-speed EOP that ends resume: two low-speed bits [7.1.7.7].
 inline constexpr bus::Duration resume_end = {640};
 

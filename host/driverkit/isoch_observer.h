@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include <DriverKit/IOReturn.h>
 
@@ -11,9 +12,21 @@
 
 namespace isochio::driverkit {
 
+/// A call of IsochIO with its arguments, before anything is made of them.
+struct IsochCall {
+  usb::EndpointAddress endpoint;
+  std::uint64_t first_frame = 0;
+  std::span<const std::uint32_t> counts;  ///< requestCount of each entry of the list
+  std::uint64_t data_bytes = 0;           ///< length of the buffer
+};
+
 class IsochObserver {
  public:
   virtual ~IsochObserver() = default;
+  /// Right before on_accepted or on_refused.
+  virtual void on_call(const IsochCall&) {}
+  /// What is in flight on a pipe is aborted: by IOUSBHostPipe::Abort, or because the pipe goes.
+  virtual void on_abort(usb::EndpointAddress) {}
   /// The call was accepted; `request` has its id and the frame that it will start in. `running`: the frame of the call.
   virtual void on_accepted(const controller::IsochRequest& request, std::uint64_t running) = 0;
   /// The call was refused: no completion will come. `first_frame` as it was asked for.

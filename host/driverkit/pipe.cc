@@ -27,6 +27,7 @@ IOReturn IOUSBHostPipe_IVars::may_submit() const {
 }
 
 void IOUSBHostPipe_IVars::abort(IOReturn error) {
+  if (auto* observer = core->options.isoch_observer; observer != nullptr) observer->on_abort(config.address);
   for (const auto& job : jobs) job->set_abort_error(error);
   available = 0;
   continuous = false;
@@ -263,6 +264,15 @@ IOReturn start_isoch(IOUSBHostPipe* self, IOUSBHostPipe_IVars& pipe, IOMemoryDes
   return kIOReturnSuccess;
 }
 
+/// The call's arguments, for who wants to know.
+void show_call(const IOUSBHostPipe_IVars& pipe, const IOMemoryDescriptor* data, const IOMemoryDescriptor* list,
+               std::uint64_t first_frame) {
+  auto* observer = pipe.core->options.isoch_observer;
+  if (observer == nullptr) return;
+  const auto counts = list != nullptr ? read_request_counts(*list) : std::vector<std::uint32_t>{};
+  observer->on_call({pipe.config.address, first_frame, counts, data != nullptr ? data->GetByteCount() : 0});
+}
+
 }  // namespace
 
 kern_return_t IOUSBHostPipe::IsochIO(IOMemoryDescriptor* dataBuffer, IOMemoryDescriptor* frameList,
@@ -270,6 +280,7 @@ kern_return_t IOUSBHostPipe::IsochIO(IOMemoryDescriptor* dataBuffer, IOMemoryDes
   const OSSharedPtr<IOUSBHostPipe> held(this, OSRetain);
   const Core& core = *ivars->core;
   const std::uint64_t running = core.host != nullptr ? core.host->frame_number() : 0;
+  show_call(*ivars, dataBuffer, frameList, firstFrameNumber);
   std::shared_ptr<IsochJob> job;
   const IOReturn started = start_isoch(this, *ivars, dataBuffer, frameList, firstFrameNumber, completion, job);
   if (auto* observer = core.options.isoch_observer; observer != nullptr) {

@@ -195,6 +195,10 @@ std::vector<check::Rule> driver_rules() {
 Expectation read_expectation(Table& table, const std::vector<std::string>& streams,
                              const std::vector<std::string>& faults) {
   Expectation expectation;
+  table.read("promised", expectation.promised);
+  for (const char* other : {"entry", "refused", "request", "stream", "violations", "diagnosis", "faults", "error"})
+    if (expectation.promised && table.has(other))
+      table.fail(other, "with promised = true the reference says what has to come; leave this out");
   const Reader reader(streams);
   for (auto& rule : table.tables("entry")) expectation.entries.push_back(reader.entry(rule));
   for (auto& rule : table.tables("refused")) expectation.refusals.push_back(reader.refusal(rule));

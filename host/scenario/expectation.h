@@ -18,6 +18,8 @@
 namespace isochio::scenario {
 
 struct Expectation {
+  /// What the executable reference promises (docs/reference.md), whatever that is; nothing below is given then.
+  bool promised = false;
   /// Entries of a stream, counted over its accepted requests in the order of submission, or within one request. Later
   /// rules go before earlier ones.
   struct Entry {

@@ -60,6 +60,7 @@ void FaultRecord::on_fault(const fault::InjectedFault& fault) {
                               fault.plan->packets.bits == 0 ? "" : std::string(usb::to_string(fault.pid)),
                               fault.endpoint, fault.has_endpoint, fault::describe(fault)});
   if (capture_ != nullptr) capture_->note(fault::to_string(fault));
+  if (also_ != nullptr) also_->on_fault(fault);
 }
 
 /// The newest fault at or before the violation that concerns its endpoint and is not long past; else one that lasts;

@@ -29,6 +29,9 @@ class FaultRecord final : public fault::FaultListener, public check::ViolationSi
   /// Each fault stands as a comment at its packet.
   void show_in(capture::PcapngWriter* capture) { capture_ = capture; }
 
+  /// Is told of each fault, too.
+  void also_tell(fault::FaultListener* listener) { also_ = listener; }
+
   /// Faults count from the first frame of the next isochronous request submitted to `host`, whose observer this is, …
   void begin(controller::Host& host);
   /// … or from the next frame, where there are no isochronous streams …
@@ -57,6 +60,7 @@ class FaultRecord final : public fault::FaultListener, public check::ViolationSi
   fault::FaultPlan plan_;
   check::ViolationSink& next_;
   capture::PcapngWriter* capture_ = nullptr;
+  fault::FaultListener* also_ = nullptr;
   std::unique_ptr<fault::FaultLink> link_;
   controller::Host* host_ = nullptr;  ///< until its first request has come
   std::array<Made, remembered> made_{};

@@ -249,6 +249,7 @@ bool IsochStream::submit(Slot& slot, OSAction* completion) {
     what = AfterRefusal::fail;
   }
   if (what == AfterRefusal::same_again) later(bus::frame, [this, &slot] { refill(slot); });
+  if (what == AfterRefusal::fail && context_.promised) what = AfterRefusal::end;
   if (what == AfterRefusal::end) stop();
   if (what == AfterRefusal::fail) fail("IsochIO", code);
   return false;
@@ -265,7 +266,7 @@ void IsochStream::submitted(Slot& slot) {
   slot.id = context_.ids.id();
   slot.first_frame = context_.ids.first_frame();
   ++submissions_;
-  cursor_ = pattern_->next({slot.first_frame, slot.count, slot.frames});
+  cursor_ = pattern_->next({slot.first_frame, slot.count, slot.frames}) + plan_.gap;
   frames_planned_ += slot.frames;
   if (rate_) judge_rate(slot);
   const bool last = at_end();
@@ -301,7 +302,7 @@ void IsochStream::completed(Slot& slot, IOReturn status) {
   if (const auto work = pattern_->work(completions_); work.bits > 0)
     context_.runtime.host().run_until(context_.runtime.host().now() + work);
   // One damaged packet does not make a silent device: the checks report it, and the stream goes on.
-  const bool silent = status == kIOReturnNotResponding &&
+  const bool silent = !context_.promised && status == kIOReturnNotResponding &&
                       std::ranges::all_of(slot.entries.first(slot.count),
                                           [](const auto& entry) { return entry.status == kIOReturnNotResponding; });
   after(slot, status, pattern_->after_completion({status, silent, completions_, context_.may_vanish}));

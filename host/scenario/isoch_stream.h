@@ -36,6 +36,7 @@ struct StreamContext {
   bool may_vanish = false;                ///< the scenario takes the device away
   bool refusals_expected = false;         ///< [expect] judges refusals: they are no violations
   bool buffered = false;                  ///< IN entries that bring nothing are a buffer's, not the device's
+  bool promised = false;                  ///< the reference judges: a driver that gets stuck just ends
 };
 
 class IsochStream {

@@ -45,6 +45,8 @@ void Life::schedule(bus::BusTime base) {
     const bus::BusTime at = std::max(base + event.at, context_.host.now());
     if (event.kind == Event::Kind::unplug) context_.link.pull_at(at);
     if (event.kind == Event::Kind::bus_reset) context_.link.silence_at(at);
+    const bool cuts = event.kind == Event::Kind::unplug || event.kind == Event::Kind::bus_reset;
+    if (cuts && context_.promises != nullptr) context_.promises->cut_at(event, at);
     context_.host.call_at(at, [this, &event] { begin(event); });
   }
 }
@@ -74,7 +76,9 @@ void Life::work() {
 }
 
 void Life::finish(const Event& event) {
+  if (context_.promises != nullptr) context_.promises->begins(event, context_.host.now());
   perform(event);
+  if (context_.promises != nullptr) context_.promises->ended(event);
   --left_;
   if (left_ == 0) end_what_is_left();
 }

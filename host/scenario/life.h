@@ -16,6 +16,7 @@
 #include "driverkit/runtime.h"
 #include "scenario/bulk_stream.h"
 #include "scenario/isoch_stream.h"
+#include "scenario/promises.h"
 
 namespace isochio::scenario {
 
@@ -27,6 +28,7 @@ struct LifeContext {
   bus::CutLink& link;
   const std::vector<std::unique_ptr<IsochStream>>& streams;
   const std::vector<std::unique_ptr<BulkStream>>& bulk;
+  Promises* promises;  ///< is told what happens; may be null
   /// Opens device and interfaces again, selects the settings and writes the registers.
   std::function<tl::expected<void, std::string>()> configure;
   /// Writes the registers again: a setting was selected anew.

@@ -152,6 +152,7 @@ IsochStreamPlan read_stream(Table& table, const std::filesystem::path& folder) {
   table.read("request", plan.request_bytes, 3072, 0);
   table.read("depth", plan.depth, 64, 1);
   table.read("frames_per_request", plan.frames_per_request, 4096, 1);
+  table.read("gap", plan.gap, 4096, 0);
   table.read("lead", plan.lead, 4096, 0);
   plan.explicit_start = table.word("start", {"explicit", "zero"}).value_or(0) == 0;
   plan.synchronous = table.word("mode", {"async", "sync"}).value_or(0) == 1;
@@ -367,6 +368,7 @@ void read_checks(Table& table, Checks& checks) {
   table.read("wire_timing", checks.wire_timing);
   table.read("pid_sequence", checks.pid_sequence);
   table.read("status", checks.status);
+  table.read("promises", checks.promises);
   table.read("device_log", checks.device_log);
   table.read("driver", checks.driver);
   read_duration(table, "completion_latency_us", checks.completion_latency);
@@ -382,9 +384,17 @@ void read_profile(Table& controller, Scenario& scenario) {
   driverkit::apply(profile, scenario.driverkit);
 }
 
+/// Which keys stand there: what a profile sets is told from what the file says.
+void note_given(const Table& table, Scenario& scenario) {
+  if (table.empty()) return;
+  for (const auto& [key, value] : *table.raw()) scenario.given.insert(table.key(key.str()));
+}
+
 void read_sections(Table& table, Scenario& scenario) {
   auto registers = table.table("registers"), controller = table.table("controller");
   auto driverkit = table.table("driverkit"), checks = table.table("checks");
+  note_given(controller, scenario);
+  note_given(driverkit, scenario);
   read_profile(controller, scenario);
   read_registers(registers, scenario);
   read_controller(controller, scenario.controller);

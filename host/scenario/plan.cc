@@ -164,6 +164,10 @@ class Planner {
            fmt::format("endpoint 0x{:02x} carries at most {} bytes in a service interval", at.endpoint.address.value,
                        at.endpoint.capacity()));
     const std::uint32_t units = scenario_.speed == usb::Speed::high ? 8 : 1;
+    if (stream.gap * units % at.endpoint.interval != 0)
+      fail(stream, "gap",
+           fmt::format("endpoint 0x{:02x} is served every {} frames; use a multiple of that", at.endpoint.address.value,
+                       at.endpoint.interval / units));
     if (stream.frames_per_request * units % at.endpoint.interval != 0)
       fail(stream, "frames_per_request",
            fmt::format("endpoint 0x{:02x} is served every {} frames; use a multiple of that", at.endpoint.address.value,

@@ -26,6 +26,7 @@
 #include "scenario/life.h"
 #include "scenario/outcome_log.h"
 #include "scenario/plan.h"
+#include "scenario/promises.h"
 #include "scenario/real_host.h"
 #include "scenario/register_names.h"
 
@@ -78,6 +79,12 @@ class RefusalTee final : public controller::RequestObserver {
 class IsochTee final : public driverkit::IsochObserver {
  public:
   void add(driverkit::IsochObserver* observer) { observers_.push_back(observer); }
+  void on_call(const driverkit::IsochCall& call) override {
+    for (auto* observer : observers_) observer->on_call(call);
+  }
+  void on_abort(usb::EndpointAddress endpoint) override {
+    for (auto* observer : observers_) observer->on_abort(endpoint);
+  }
   void on_accepted(const controller::IsochRequest& request, std::uint64_t running) override {
     for (auto* observer : observers_) observer->on_accepted(request, running);
   }
@@ -114,13 +121,14 @@ class Run {
         suite_(suite_options(scenario, !options.make_host, options.buffered), faults_),
         outcome_(stream_names(scenario, plan_)) {
     isoch_tee_.add(&outcome_);
-    if (!scenario_.expect) return;
+    if (!scenario_.expect || scenario_.promised()) return;
     expectation_.emplace(*scenario_.expect, scenario_, plan_);
     isoch_tee_.add(&*expectation_);
   }
 
   tl::expected<void, RunError> open_outputs();
   tl::expected<void, RunError> connect();
+  void hold_to_promises();
   void watch_driver();
   RunOutcome run();
 
@@ -172,6 +180,7 @@ class Run {
   RequestIds ids_;
   OutcomeLog outcome_;
   std::optional<ExpectationCheck> expectation_;
+  std::unique_ptr<Promises> promises_;
   IsochTee isoch_tee_;
   std::unique_ptr<StreamContext> context_;
   std::vector<std::unique_ptr<Loop>> loops_;
@@ -190,7 +199,7 @@ class Run {
   std::vector<LastSign> last_signs_;  ///< of each stream
   enum class Log : std::uint8_t { first_window, between, last_window } log_ = Log::first_window;
   report::RunResult result_;
-  bool output_failed_ = false;
+  bool output_failed_ = false, log_cut_ = false;
   Clock::time_point began_ = Clock::now();
 };
 
@@ -265,6 +274,7 @@ tl::expected<void, RunError> Run::connect() {
     sim_host_ = host.get();
     host_ = std::move(host);
   }
+  hold_to_promises();
   host_->add_observer(&suite_);
   host_->add_observer(&faults_);
   host_->add_observer(&ids_);
@@ -274,6 +284,15 @@ tl::expected<void, RunError> Run::connect() {
   watch_driver();
   if (html_) host_->add_observer(&html_->timeline());
   return {};
+}
+
+/// Frames and faults of a real host are not known well enough.
+void Run::hold_to_promises() {
+  if (!link_ || !scenario_.checks.promises) return;
+  promises_ = std::make_unique<Promises>(scenario_, plan_, suite_.reporter(), [this] { return host_->now(); });
+  host_->add_observer(&promises_->reference());
+  isoch_tee_.add(&promises_->reference());
+  faults_.also_tell(&promises_->reference());
 }
 
 /// A real host's driver is this program itself, and its frames are estimates: nothing there to diagnose.
@@ -298,6 +317,7 @@ RunOutcome Run::run() {
 
   auto done = configure();
   if (done) done = stream_until_done();
+  if (done && promises_) promises_->reference().finish();
   if (done) done = read_log();
   if (done) done = read_counters();
   if (!done) result_.error = done.error();
@@ -400,21 +420,24 @@ tl::expected<void, std::string> Run::set_up_device() {
 void Run::plan_life() {
   if (scenario_.events.empty() || sim_host_ == nullptr) return;
   life_ = std::make_unique<Life>(LifeContext{scenario_, *sim_host_, *runtime_, *cut_link_, streams_, bulk_,
-                                             [this] { return open_device(); }, [this] { return set_up_device(); },
-                                             [this] { return restart_log(); }});
+                                             promises_.get(), [this] { return open_device(); },
+                                             [this] { return set_up_device(); }, [this] { return restart_log(); }});
 }
 
 /// Whether log and counters can be read: the device is there, awake and configured.
 bool Run::device_answers() {
   if (!life_) return true;
-  if (life_->device_usable() && sim_host_->suspended()) sim_host_->resume();
+  if (life_->device_usable() && sim_host_->suspended()) {
+    sim_host_->resume();
+    log_cut_ = true;  // over a time without SOFs it can't be held against the wire
+  }
   return life_->device_usable() && host_->connected();
 }
 
 void Run::make_streams() {
   context_ = std::make_unique<StreamContext>(
       StreamContext{*runtime_, ids_, suite_.reporter(), scenario_.speed, scenario_.frames, !link_, diagnosis_.get(),
-                    scenario_.may_vanish(), scenario_.expect.has_value(), options_.buffered});
+                    scenario_.may_vanish(), scenario_.expect.has_value(), options_.buffered, scenario_.promised()});
   std::vector<Loop*> isoch_loops(plan_.streams.size()), bulk_loops(plan_.bulk.size());
   const auto join = [&](const std::vector<StreamTarget>& targets, std::vector<Loop*>& loops, auto bytes_in_flight,
                         std::FILE* received) {
@@ -442,7 +465,7 @@ void Run::make_streams() {
 
   for (std::size_t i = 0; i < plan_.streams.size(); ++i) {
     const auto& target = plan_.streams[i];
-    suite_.watch({target.endpoint.address, target.pattern, target.seed});
+    suite_.watch({target.endpoint.address, target.pattern, target.seed, scenario_.promised()});
     if (html_ && scenario_.streams[i].payload == Payload::feedback) show_feedback(i);
     streams_.push_back(std::make_unique<IsochStream>(*context_, scenario_.streams[i], target, isoch_loops[i]));
   }
@@ -608,6 +631,8 @@ tl::expected<void, std::string> Run::restart_log() {
 
 tl::expected<void, std::string> Run::read_log() {
   if (!access_ || !device_answers() || !scenario_.checks.device_log) return {};
+  if (std::exchange(log_cut_, false))
+    if (auto again = restart_log(); !again) return again;
   if (auto stopped = access_->write(reg::control, 0); !stopped) return stopped;
   const auto lost = access_->read(reg::log_lost, 1);
   if (!lost) return tl::unexpected(lost.error());

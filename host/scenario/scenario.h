@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -64,6 +65,7 @@ struct IsochStreamPlan {
   std::uint32_t request_bytes = 0;       ///< IN: bytes asked for in each entry; 0 = all that the endpoint can carry
   std::uint32_t depth = 8;               ///< requests in flight
   std::uint32_t frames_per_request = 4;  ///< length of a request in 1 ms frames
+  std::uint32_t gap = 0;                 ///< frames left out between one request and the next
   std::uint32_t lead = 4;                ///< frames between the running one and the first frame of the stream
   bool explicit_start = true;            ///< false: first frame 0, the next one available
   bool synchronous = false;              ///< IsochIO without completion
@@ -129,6 +131,7 @@ struct Software {
 /// Which checkers judge the run, and their limits.
 struct Checks {
   bool frame_timing = true, wire_timing = true, payload = true, pid_sequence = true, status = true, device_log = true;
+  bool promises = true;  ///< what the executable reference promises (docs/reference.md)
   bool driver = true;
   bus::Duration completion_latency = 1000 * bus::microsecond;  ///< most from the last entry's end to the callback
 };
@@ -144,6 +147,8 @@ struct Scenario {
   std::vector<IsochStreamPlan> streams;
   std::vector<BulkStreamPlan> bulk;
   std::map<std::uint16_t, std::uint32_t> registers;  ///< written before the streams start
+  /// Keys of [controller] and [driverkit] that the file gives, "controller.horizon_frames"; others are the profile's.
+  std::set<std::string, std::less<>> given;
   std::string profile;                               ///< the host controller's: a name of controller/profile.h
   controller::SimHostOptions controller;
   driverkit::RuntimeOptions driverkit;  ///< keep-away, horizon and past frames as in `controller`
@@ -154,6 +159,8 @@ struct Scenario {
   fault::FaultPlan faults;            ///< its seed is the scenario's
   std::filesystem::path file;         ///< where it came from
 
+  /// Judged by the reference: refusals, missed entries and silence are no failures by themselves.
+  bool promised() const { return expect && expect->promised; }
   /// The device, its configuration or its pipes go while streams run.
   bool may_vanish() const;
 };
