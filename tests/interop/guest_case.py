@@ -103,7 +103,7 @@ class Redirected(GuestCase):
     def find(self, there=True, seconds=20):
         """The device's folder in sysfs, once its interfaces are there; or waits until it is gone."""
         driver = self.DRIVERS[self.controller][0]
-        look = (f"for d in /sys/bus/usb/devices/[0-9]*-[0-9]; do [ $(cat $d/idVendor) = {self.vendor} ] && [ -e $d:* ] && "
+        look = (f"for d in /sys/bus/usb/devices/[0-9]*-[0-9]; do [ $(cat $d/idVendor) = {self.vendor} ] && ls -d $d:* >/dev/null && "
                 f"[ $(basename $(readlink -f $(readlink -f $d)/../../driver)) = {driver} ] && echo $d; done 2>/dev/null")
         wanted = "-n" if there else "-z"
         found = self.must(f"for i in $(seq {seconds * 5}); do found=$({look}); [ {wanted} \"$found\" ] && echo $found && exit 0; sleep 0.2; done; exit 1",
