@@ -186,7 +186,8 @@ void traffic(RawBus& f, Diary& d, bool high) {
   d.stray({good[0]}, 5);
   d.stray({good[0], good[1]}, 5);
   d.stray({good[0], good[1], good[2], 0}, 6);
-  d.stray(RawBus::Bytes(300, 0x33), 3);
+  for (const std::size_t length : {300U, high ? 1500U : 301U, high ? 3000U : 302U})
+    d.stray(RawBus::Bytes(length, 0x33), 3);
   f.link().inject_rx_error(1);
   d.stray({good.begin(), good.end()}, 4);
   f.send(usb::make_token(Pid::in, f.address ^ 0x40U, 2));  // another device's
@@ -292,4 +293,24 @@ TEST_CASE("line events carry their kind and the device's address") {
                        {0, line, address, 0, 4}, {0, line, address, 0, 5}, {0, line, 0, 0, 1}, {0, line, 0, 0, speed}});
     }
   }
+}
+
+TEST_CASE("a reset while the host owes a handshake leaves no entry but its own") {
+  RawBus f({.fs_only = true});
+  REQUIRE(f.configure(2));
+  f.token(Pid::out, 2);
+  f.data(Pid::data0, RawBus::Bytes(64, 1));
+  REQUIRE(f.answer() == Pid::ack);
+  f.next_frame();
+  REQUIRE(clear_log(f));
+  f.next_frame();
+  f.token(Pid::in, 2);
+  CHECK(f.receive().size() == 64 + 3);
+  f.reset();
+  std::vector<unsigned> kinds;
+  for (const auto& e : take_log(f)) {
+    if (e.kind == line || (e.endpoint & 0xfU) != 0) kinds.push_back(e.kind);
+    if (e.kind == line && e.status == 3) break;
+  }
+  CHECK(kinds == std::vector<unsigned>{token, data_in, line, line});
 }
