@@ -66,7 +66,7 @@ class LibusbHost final : public controller::Host {
   tl::expected<void, std::string> enumerate() override;
   usb::Speed speed() const override { return speed_; }
   std::uint8_t address() const override { return attached_.address; }
-  bool connected() const override { return connected_ && !lost_; }
+  bool connected() const override { return connected_; }
   std::span<const std::uint8_t> device_descriptor() const override { return device_; }
   std::span<const std::uint8_t> configuration_descriptor() const override { return configuration_; }
 

@@ -3,10 +3,8 @@ rtl/devices/gadget-zero.toml, and what usbmon sees of it.
 
     kernel_test.py WORK [unittest arguments]    see lab.py
 """
-import os
 import re
 import struct
-from errno import EILSEQ, EOVERFLOW, EPROTO
 
 import lab
 from guest_case import Vhci
@@ -135,35 +133,6 @@ class Usbmon(Vhci):
         # vhci-hcd answers SET_ADDRESS itself.
         self.assertEqual(completed - 1, int(ours[1]) + int(ours[3]), text[:2000] + output)
         self.assertEqual((streamed, moved), (40, 40 * 8192))
-
-
-class Faults(Vhci):
-    title = "faults"
-
-    # As docs/faults.md has them: what is made, in which frame of the stream, and what the kernel says of the packet.
-    MADE = ((4, 'kind = "bit_error"\nplace = "payload"', EILSEQ), (6, 'kind = "no_answer"\npacket = "data"', EPROTO),
-            (8, 'kind = "oversized"', EOVERFLOW))
-
-    def test_the_kernel_tells_the_status_of_each_spoiled_packet_and_goes_on(self):
-        plan = os.path.join(lab.work, "faults.toml")
-        with open(plan, "w") as file:
-            for frame, kind, _ in self.MADE:
-                file.write(f"[[fault]]\n{kind}\nendpoint = 0x82\nframe = {frame}\ncount = 1\n")
-        self.load_usbtest(1)
-        self.attach("gadget-zero", "--speed", "hs", "--faults", plan)
-        status, output = self.guest(f"/programs/isochio_usbfs_stream {self.node} 0 1 0x82 1024 64", 60)
-        self.assertEqual(status, 1, output)
-        self.assertIn(f"{64 * 8 - len(self.MADE)} whole, 0 empty, 0 missed, {len(self.MADE)} bad", output)
-        self.assertEqual({int(number): int(times) for number, times in re.findall(r"status (-?\d+): (\d+)", output)},
-                         {-number: 1 for _, _, number in self.MADE})
-        # The device and its driver are none the worse for it.
-        self.must("echo 1-1:3.0 >/sys/bus/usb/drivers/usbtest/bind")
-        self.usbtest([(1, 5, 1024, 0, 0), (16, 5, 8192, 0, 8)])
-        self.assert_quiet_log()
-        self.detach()
-        status, output, errors = self.server.stop()
-        self.assertEqual(status, 1, output + errors)  # the bus was not in order, as its checks found, too
-        self.assertIn(f"{len(self.MADE)} faults made on purpose", output)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import threading
 import time
 
 import lab
-from guest_case import Redirected, Vhci
+from guest_case import Vhci
 
 ENVIRONMENT = "ISOCHIO_DATA=/host/data LD_LIBRARY_PATH=/programs/lib"
 COMMAND = ENVIRONMENT + " /programs/isochio"
@@ -201,90 +201,6 @@ class Libusb(Vhci):
         # 44.1 samples a frame of eight entries, as the device's feedback says.
         self.assertAlmostEqual(played["samples"] / played["entries"] * 8, 44.1, delta=0.05)
         self.stop()
-
-
-class Behind(Redirected):
-    """Behind QEMU's controllers, by usbredir: what moved is the device's, when it did is not seen (docs/libusb.md, --buffered)."""
-
-    @staticmethod
-    def thrown_away(report):
-        """A guest that this machine keeps waiting for long does not empty QEMU's buffer, and QEMU then throws packets away: the device's
-        numbers and stamps both skip them. A wire that lost them would look alike, but that one is in order by the server's checks."""
-        rules = [violation["rule"] for violation in report["violations"]]
-        return bool(rules) and set(rules) == {"late", "payload_lost"} and rules.count("late") == rules.count("payload_lost")
-
-    def run_scenario(self, name, device, speed, arguments=""):
-        self.attach(device, "--speed", speed, vendor="1209")
-        for attempt in range(4):
-            status, output = self.guest(f"{COMMAND} run {name} --target libusb --buffered --json /host/report.json {arguments}", 60)
-            with open(os.path.join(lab.share, "report.json")) as file:
-                report = json.load(file)
-            if not self.thrown_away(report):
-                break
-            print(f"attempt {attempt + 1}: QEMU's buffer ran over\n{output}", flush=True)
-        self.assertEqual(status, 0, output + self.log()[-1500:])
-        self.assertEqual((report["verdict"], report["buffered"]), ("passed", True))
-        # What a buffer hides is never "passed".
-        hidden = {"wire_timing", "pid_sequence", "latency", "status", "device_log"}
-        self.assertEqual(hidden - set(report["not_observable"]), set())
-        self.stop()
-        return report
-
-    def incoming(self, name, device, speed, least, arguments=""):
-        """An IN stream: packets that brought data, in consecutive service intervals of the device."""
-        report = self.run_scenario(name, device, speed, arguments)
-        stream = next(one for one in report["streams"] if int(one["endpoint"], 16) & 0x80 and one["packets"])
-        self.assertGreater(stream["packets"] - stream["zero_length"], least)
-        self.assertNotIn("frame_timing", report["not_observable"])
-        self.assertNotIn("payload", report["not_observable"])
-
-
-class BehindXhci(Behind):
-    title = "libusb behind xHCI"
-    controller = "xhci"
-
-    def test_full_speed_in(self):
-        self.incoming("fs-1023", "test", "fs", 250)
-
-    def test_high_speed_in(self):
-        self.incoming("hs-1x1024-in", "test", "hs", 100, "--frames 500")
-
-    def test_bulk_beside_isochronous(self):
-        report = self.run_scenario("bulk-interference", "test", "hs", "--frames 500")
-        self.assertGreater(report["bytes_compared"], 4096)
-
-    def test_sound_card(self):
-        report = self.run_scenario("fs-audio", "uac1-audio", "fs")
-        self.assertEqual({s["endpoint"]: s["entries"] for s in report["streams"]}, {"0x01": 500, "0x81": 0, "0x82": 500})
-
-
-class BehindEhci(Behind):
-    title = "libusb behind EHCI"
-    controller = "ehci"
-
-    def test_high_speed_in(self):
-        self.incoming("hs-1x1024-in", "test", "hs", 100, "--frames 500")
-
-    def test_high_bandwidth_in(self):
-        self.incoming("hs-3x1024-in", "test", "hs", 100, "--frames 500")
-
-    # No loopback at high speed: what is sent at the guest's pace comes back at the simulation's, long after the run.
-
-
-class BehindUhci(Behind):
-    title = "libusb behind UHCI"
-    controller = "uhci"
-
-    def test_full_speed_in(self):
-        self.incoming("fs-1023", "test", "fs", 250)
-
-    def test_full_speed_out(self):
-        report = self.run_scenario("fs-1023-out", "test", "fs")
-        self.assertNotIn("payload", report["not_observable"])
-
-    def test_sound_card(self):
-        report = self.run_scenario("fs-audio", "uac1-audio", "fs")
-        self.assertEqual({s["endpoint"]: s["entries"] for s in report["streams"]}, {"0x01": 500, "0x81": 0, "0x82": 500})
 
 
 if __name__ == "__main__":
