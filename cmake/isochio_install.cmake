@@ -1,7 +1,7 @@
 # What `cmake --install` puts where, and the package that find_package(isochio) finds.
 include(CMakePackageConfigHelpers)
 
-set(libraries isochio_usb isochio_description isochio_bus isochio_fault isochio_controller isochio_driverkit isochio_reference isochio_check isochio_capture
+set(libraries isochio_usb isochio_description isochio_bus isochio_fault isochio_controller isochio_driverkit isochio_reference isochio_coverage isochio_check isochio_capture
               isochio_libusb isochio_report isochio_scenario isochio_serve isochio_verilator isochio_verilated_runtime)
 foreach(library ${libraries})
   string(REPLACE isochio_ "" name ${library})

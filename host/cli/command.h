@@ -25,6 +25,7 @@ void add_bandwidth(CLI::App& app, Action& action);
 void add_devices(CLI::App& app, Action& action);
 void add_describe(CLI::App& app, Action& action);
 void add_serve(CLI::App& app, Action& action);
+void add_coverage(CLI::App& app, Action& action);
 void add_explore(CLI::App& app, Action& action);
 
 /// "isochio: " and the message on standard error; returns bad_input.

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/coverage_file.h"
 #include "cli/progress.h"
 #include "explore/campaign.h"
 #include "explore/judge.h"
@@ -24,7 +25,7 @@ struct Options {
   explore::CampaignOptions campaign;
   double limit_seconds = 60;
   std::vector<std::string> aims;
-  std::string folder = ".", json;
+  std::string folder = ".", json, coverage, fill;
 };
 
 std::atomic<bool> interrupted{false};  // set by the handler, the only thing that it may do
@@ -49,6 +50,15 @@ std::string read_aims(Options& options) {
     options.campaign.aims.push_back(std::move(aim));
   }
   return {};
+}
+
+/// --fill: what has not been covered is what is aimed at.
+std::string read_holes(Options& options) {
+  if (options.fill.empty()) return {};
+  const auto hits = coverage::Hits::load(options.fill);
+  if (!hits) return hits.error();
+  for (const auto& hole : coverage::summarize(*hits).holes) options.campaign.aims.push_back(hole);
+  return options.campaign.aims.empty() ? options.fill + ": there are no holes" : std::string();
 }
 
 /// What the campaign tells, as text, files and JSON.
@@ -111,10 +121,14 @@ int explore_scenarios(Options& options) {
       interrupted = true;
       std::signal(number, SIG_DFL);  // the second time it ends the program at once
     });
+  if (const auto problem = read_holes(options); !problem.empty()) return complain(problem);
   Teller teller(options);
   Progress progress(fmt::format("{} runs", options.campaign.runs));
   explore::Observed observed;
-  observed.ended = [](std::uint64_t, const explore::Finding&) {};
+  coverage::Hits covered;
+  observed.ended = [&](std::uint64_t, const explore::Finding& finding) {
+    if (const auto hits = coverage::Hits::parse(finding.coverage)) covered.merge(*hits);
+  };
   observed.failed = [&](const explore::Failure& failure) {
     progress.clear();
     teller.failed(failure);
@@ -127,7 +141,9 @@ int explore_scenarios(Options& options) {
     complain(totals.problem);
     return totals.runs > 0 ? target_not_available : bad_input;
   }
-  return teller.finish(totals);
+  const int code = teller.finish(totals);
+  const auto problem = options.coverage.empty() ? std::string() : merge_coverage(options.coverage, covered);
+  return problem.empty() ? code : complain(problem);
 }
 
 }  // namespace
@@ -159,6 +175,9 @@ void add_explore(CLI::App& app, Action& action) {
   command->add_option("--failures", campaign.most_failures, "End after so many")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
+  command->add_option("--coverage", options->coverage,
+                      "Merge what the runs covered into this file, for isochio coverage");
+  command->add_option("--fill", options->fill, "Aim at the holes of this coverage file")->check(CLI::ExistingFile);
   command->add_option("--folder", options->folder, "Where scenarios that fail are written")->capture_default_str();
   command->add_option("--json", options->json, "Write what was found here; - is standard output");
   command->footer(
@@ -172,6 +191,7 @@ void add_explore(CLI::App& app, Action& action) {
       "  isochio explore --runs 1000 --seed 7 --jobs 2\n"
       "  isochio explore --seed 7 --from 123 --runs 1          run 123 of that alone\n"
       "  isochio explore --aim fault=late_answer,speed=fs --runs 50\n"
+      "  isochio explore --fill c.json --coverage c.json       what has not been covered yet\n"
       "  isochio explore --device my-device.toml --runs 200    the settings of a device of your own\n"
       "\n"
       "Exit codes: 0 nothing failed, 1 something did, 2 bad usage or input, 3 target not available.");

@@ -44,6 +44,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only ou
   add_describe(app, action);
   add_serve(app, action);
   add_explore(app, action);
+  add_coverage(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -13,6 +13,7 @@
 #include "cli/annotations.h"
 #include "cli/command.h"
 #include "cli/compare_profiles.h"
+#include "cli/coverage_file.h"
 #include "cli/progress.h"
 #include "cli/tasks.h"
 #include "cli/wave_on_violation.h"
@@ -39,8 +40,8 @@ struct Options {
   unsigned jobs = 1;
   double wave_window_ms = 2;
   std::string profile;
-  std::string target = "sim", speed, json, html, junit, wave, wave_on_violation, capture, payload, received, device,
-              bus_port;
+  std::string target = "sim", speed, json, html, junit, coverage, wave, wave_on_violation, capture, payload, received,
+              device, bus_port;
 };
 
 std::atomic<bool> interrupted{false};  // set by the handler, the only thing that it may do
@@ -270,6 +271,7 @@ class Teller {
     fmt::print(talk_, "{}", finished.notes);
     std::fflush(talk_);
     if (finished.output_failed) trouble_ = bad_input;
+    covered_.merge(finished.result.coverage);
     results_.push_back(finished.result);
     junit_.push_back({finished.result, finished.first});
     if (options_.profile == "all") junit_.back().result.scenario += "." + finished.result.profile;
@@ -288,6 +290,8 @@ class Teller {
       const auto written = report::write_file(options_.junit, report::junit_xml(junit_));
       if (!written) return complain(written.error());
     }
+    if (!options_.coverage.empty())
+      if (const auto problem = merge_coverage(options_.coverage, covered_); !problem.empty()) return complain(problem);
     if (trouble_ != passed) return trouble_;
     return all_good_ ? passed : checks_failed;
   }
@@ -300,6 +304,7 @@ class Teller {
   std::FILE* talk_ = options_.json == "-" ? stderr : stdout;
   std::vector<report::RunResult> results_;
   std::vector<report::JUnitRun> junit_;
+  coverage::Hits covered_;
   int trouble_ = passed;  // of scenarios that could not be run; the others are run all the same
   bool all_good_ = true;
 };
@@ -387,6 +392,8 @@ void add_run(CLI::App& app, Action& action) {
   command->add_option("--json", options->json, "Write the report here (docs/report.schema.json); - is standard output");
   command->add_option("--html", options->html, "Write a report for people here: one file, opens in a browser offline");
   command->add_option("--junit", options->junit, "Write a JUnit report here, one test suite a scenario");
+  command->add_option("--coverage", options->coverage,
+                      "Merge what the runs covered into this file, for isochio coverage (docs/coverage.md)");
   command->add_option("--wave", options->wave, "Write the device's signals here (FST, for GTKWave); slow");
   command->add_option("--wave-on-violation", options->wave_on_violation,
                       "Only if a check fails: run again up to there, and write the signals around the first violation\n"

@@ -76,9 +76,11 @@ Json encode(const report::StreamOutcome& o) {
 }
 
 report::StreamOutcome decode_outcome(const Json& j) {
-  report::StreamOutcome o{j.at("name"),    j.at("requests"), j.at("count"), j.at("lead"),
-                          j.at("refused"), j.at("overall"),  j.at("ring"),  {},
-                          j.at("out")};
+  report::StreamOutcome o{j.at("name"),    j.at("requests"),
+                          j.at("count"),   j.at("lead"),
+                          j.at("refused"), j.at("overall"),
+                          j.at("ring"),    {},
+                          j.at("out"),     {}};
   for (const auto& r : j.at("ranges"))
     o.entries.push_back({r.at(0), r.at(1), r.at(2), static_cast<controller::Status>(r.at(3).get<int>()), r.at(4)});
   return o;
@@ -114,6 +116,7 @@ Json encode(const report::RunResult& r) {
          {"reported", r.violations_reported},
          {"perf", {r.perf.clocks, r.perf.clocks_evaluated, r.perf.bus_seconds, r.perf.wall_seconds}},
          {"expectation", encode(r.expectation)}};
+  j["coverage"] = r.coverage.to_json();
   j["streams"] = j["outcome"] = Json::array();
   for (const auto& s : r.streams) j["streams"].push_back(encode(s));
   for (const auto& o : r.outcome) j["outcome"].push_back(encode(o));
@@ -145,6 +148,7 @@ report::RunResult decode_result(const Json& j) {
   const auto& perf = j.at("perf");
   r.perf = {perf.at(0), perf.at(1), perf.at(2), perf.at(3)};
   r.expectation = decode_expectation(j.at("expectation"));
+  if (auto covered = coverage::Hits::parse(j.at("coverage"))) r.coverage = std::move(*covered);
   for (const auto& s : j.at("streams")) r.streams.push_back(decode_stream(s));
   for (const auto& o : j.at("outcome")) r.outcome.push_back(decode_outcome(o));
   return r;

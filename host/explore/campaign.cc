@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "explore/shrink.h"
+#include "explore/sweep.h"
 
 namespace isochio::explore {
 namespace {
@@ -80,8 +81,9 @@ class Campaign {
 
 Document scenario_of(const CampaignOptions& options, const std::vector<Setting>& settings, std::uint64_t number) {
   Random random(options.seed, number);
-  const Aim nothing;
-  return generate(random, settings, options.aims.empty() ? nothing : options.aims[number % options.aims.size()]);
+  if (!options.aims.empty()) return generate(random, settings, options.aims[number % options.aims.size()]);
+  // Two of three runs sweep the values, one leaves it to chance.
+  return generate(random, settings, number % 3 == 2 ? Aim{} : sweep(number / 3 * 2 + number % 3));
 }
 
 std::string file_of(const Failure& failure, const CampaignOptions& options, const std::string& path) {

@@ -19,7 +19,7 @@ struct CampaignOptions {
   std::size_t shrink_tries = 300;           ///< for one failure
   std::size_t most_failures = 10;           ///< then the campaign ends
   std::vector<std::string> devices{"corners", "test"};
-  /// Run i aims at the i-th of these, in turn; empty: at nothing.
+  /// Run i aims at the i-th of these, in turn; empty: two of three runs sweep the dimensions, one leaves it to chance.
   std::vector<Aim> aims;
 };
 

@@ -67,6 +67,7 @@ class Maker {
   void write_controller();
   void write_options();
   void write_troubles();
+  void sharpen(Section& fault);
   void spare_sequences();
   /// Something that is known to lead to the status that is aimed at.
   void provoke(const std::string& status);
@@ -81,7 +82,7 @@ class Maker {
   Circumstances now_;
   std::uint64_t step_ = 1, per_request_ = 4;  ///< frames
   bool detailed_ = false, underrun_ = false, small_request_ = false, short_size_ = false, near_ = false, far_ = false;
-  bool past_ = false, few_entries_ = false;
+  bool past_ = false, few_entries_ = false, few_requests_ = false, no_zero_ = false;
 };
 
 /// Controllers drive the speeds that docs/profiles.md says.
@@ -146,9 +147,10 @@ void Maker::provoke(const std::string& status) {
   far_ = status == "refused_too_new";
   past_ = status == "missed";
   few_entries_ = status == "refused_bad_argument";
+  few_requests_ = status == "refused_no_resources";
   const auto trouble = status == "crc_error" || status == "pid_check" ? "bit_error"
                        : status == "bit_stuff"                        ? "stuffing_error"
-                       : status == "wrong_pid"                        ? "wrong_data_pid"
+                       : status == "wrong_pid"                        ? "wrong_pid"
                        : status == "not_responding"                   ? "no_answer"
                        : status == "aborted"                          ? "abort"
                                                                       : "";
@@ -157,6 +159,7 @@ void Maker::provoke(const std::string& status) {
 
 void Maker::write_head() {
   // Long enough for a few requests, short enough for many runs.
+  if (few_entries_) per_request_ = std::max(per_request_, 2 * step_);
   now_.frames = std::max<std::uint64_t>(random_.between(8, 40), 3 * per_request_);
   now_.frames = (now_.frames + step_ - 1) / step_ * step_;
   auto& head = document_.head();
@@ -221,13 +224,16 @@ void Maker::write_start(const usb::EndpointConfig& endpoint, bool main, Section&
   const bool asks = main && aim("start") != nullptr;
   const auto start =
       asks ? *aim("start") : random_.one_of<std::string>({"explicit", "explicit", "explicit", "gaps", "zero", "sync"});
-  const bool sync = start == "sync" && !now_.synchronous && aim("fault") == nullptr;
   if (start == "gaps") stream.set("gap", step_ * random_.between(1, 4));
-  if (start == "zero" && !(near_ || far_ || past_)) {
+  if (start == "zero" && asks && near_) no_zero_ = true;
+  if (start == "zero" && asks && past_) troubles_.emplace_back("suspend");
+  if (start == "zero" && (asks || !(near_ || far_ || past_))) {
     stream.word("start", "zero");
     if (!endpoint.address.is_in()) stream.word("payload", random_.one_of({"zeros", "mod63"}));
   }
-  if (sync || (start == "sync" && asks && !now_.synchronous)) {
+  const auto* fault = aim("fault");
+  const bool event = (fault != nullptr && is_event(*fault)) || aims("status", "aborted");
+  if (start == "sync" && !now_.synchronous && !event) {
     stream.word("mode", "sync");
     now_.synchronous = true;
   } else if (const auto deep = depth(main); deep != 8) {
@@ -252,6 +258,7 @@ void Maker::write_controller() {
   auto& controller = document_.table("controller");
   if (profile_ != "neutral") controller.word("profile", profile_);
   if (past_) controller.set("accept_past_frames", "true");
+  if (few_requests_) controller.set("pipe_depth", 1);
   // Numbers near the places where counters of 11, 14 and 16 bits wrap.
   if (random_.chance(40))
     controller.set("first_frame", random_.one_of({2030, 2040, 16'370, 65'500}) + random_.below(20));
@@ -274,6 +281,7 @@ void Maker::write_controller() {
 
 void Maker::write_options() {
   auto& options = document_.table("driverkit");
+  if (no_zero_) options.word("zero_start", "too_old");
   if (detailed_) options.word("wire_errors", "detailed");
   if (underrun_) options.word("short_in", "underrun");
   if (few_entries_) options.set("max_entries", 1);
@@ -300,7 +308,7 @@ void Maker::write_options() {
 
 void Maker::write_troubles() {
   if (const auto* wanted = aim("fault"); wanted != nullptr && *wanted != "none") troubles_ = {*wanted};
-  const bool aimed = !troubles_.empty() || aims("fault", "none");
+  const bool aimed = aim("fault") != nullptr || !troubles_.empty();
   if (!aimed) {
     const auto how_many = random_.one_of({0, 1, 1, 1, 2});
     for (int i = 0; i < how_many; ++i) troubles_.push_back(random_.one_of(troubles()));
@@ -311,6 +319,23 @@ void Maker::write_troubles() {
   for (const auto& one : troubles_)
     if (possible(one, now_) && !(is_event(one) && std::exchange(has_event, true)))
       add_trouble(one, now_, random_, document_);
+  sharpen(document_.sections.back());
+}
+
+/// A fault that is meant to lead to a status strikes a packet of the device, in the place that does, from the
+/// beginning.
+void Maker::sharpen(Section& fault) {
+  const auto* status = aim("status");
+  if (status == nullptr || fault.name != "fault" || fault.find("endpoint") == nullptr) return;
+  const auto has_in = std::ranges::find(now_.streams, "in") != now_.streams.end();
+  const auto is = [&](const char* kind) { return *fault.find("kind") == '"' + std::string(kind) + '"'; };
+  if (has_in) fault.word("endpoint", "in");
+  if (fault.find("from") != nullptr && has_in) fault.word("from", "device");
+  if (fault.find("frame") != nullptr) fault.set("frame", 0);
+  if (fault.find("packet") != nullptr) fault.word("packet", "data");
+  if (is("bit_error")) fault.word("place", *status == "crc_error" ? "crc" : *status == "pid_check" ? "pid" : "sync");
+  if (is("wrong_pid") && *status == "wrong_pid") fault.word("pid", now_.speed == usb::Speed::full ? "data2" : "data1");
+  if (is("wrong_pid") && *status == "pid_check") fault.word("pid", "ack");
 }
 
 /// What an OUT stream plans for frames that pass without it is lost to the pattern's sequence, as it should be: where

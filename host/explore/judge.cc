@@ -29,10 +29,12 @@ Finding judge(const std::string& toml, const scenario::LinkFactory& make_link, C
     return {input ? Kind::invalid : Kind::no_target, input ? "input" : "target", outcome.error().message, {}};
   }
   const auto& result = outcome->result;
-  if (!outcome->first.empty()) return {Kind::violated, rules(result), check::to_string(outcome->first.front()), {}};
-  if (result.verdict == report::Verdict::error) return {Kind::error, "error", result.error, {}};
-  if (result.verdict == report::Verdict::failed) return {Kind::violated, "expectation", "not as expected", {}};
-  return {};
+  const auto covered = result.coverage.to_json();
+  if (!outcome->first.empty())
+    return {Kind::violated, rules(result), check::to_string(outcome->first.front()), covered};
+  if (result.verdict == report::Verdict::error) return {Kind::error, "error", result.error, covered};
+  if (result.verdict == report::Verdict::failed) return {Kind::violated, "expectation", "not as expected", covered};
+  return {Kind::passed, {}, {}, covered};
 }
 
 }  // namespace isochio::explore

@@ -44,6 +44,19 @@ Json names(Enum last) {
   return list;
 }
 
+/// Which values of each dimension were met, and how many bins of how many.
+Json covered(const coverage::Hits& hits) {
+  const auto summary = coverage::summarize(hits);
+  Json j{{"bins", summary.all.bins}, {"hit", summary.all.hit}, {"dimensions", Json::array()}};
+  for (const auto& dimension : coverage::dimensions()) {
+    Json values = Json::array();
+    for (const auto& value : dimension.values)
+      values.push_back({{"value", value}, {"met", hits.has(dimension.name, value)}});
+    j["dimensions"].push_back({{"name", dimension.name}, {"values", std::move(values)}});
+  }
+  return j;
+}
+
 }  // namespace
 
 tl::expected<std::unique_ptr<HtmlReport>, std::string> HtmlReport::create(const std::string& path,
@@ -73,6 +86,7 @@ std::string HtmlReport::meta(const RunResult& result) const {
   for (const auto& stream : timeline_.feedback())
     j["feedback"].push_back({{"endpoint", stream.endpoint.value}, {"ideal", stream.ideal}});
   j["omitted"] = timeline_.omitted();
+  j["coverage"] = covered(result.coverage);
   return for_script(j.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 

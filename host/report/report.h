@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "check/reporter.h"
 #include "check/statistics.h"
 #include "controller/host.h"
+#include "coverage/hits.h"
 #include "report/frame_list.h"
 #include "report/output_file.h"
 
@@ -49,6 +51,7 @@ struct StreamOutcome {
   std::uint64_t ring_empty = 0;                  ///< times that the controller said that the stream had run dry
   std::vector<Range> entries;                    ///< the first hundred
   std::uint64_t entries_left_out = 0;            ///< entries behind those
+  std::set<std::pair<std::string, controller::Status>> seen;  ///< what any entry said
 };
 
 /// What [expect] of a scenario came to.
@@ -106,6 +109,7 @@ struct RunResult {
   std::array<std::uint64_t, check::rule_count> violations{};  ///< by rule
   std::array<std::uint64_t, check::rule_count> violations_reported{};  ///< of them, those listed
   FaultSummary faults;
+  coverage::Hits coverage;  ///< docs/coverage.md
   Perf perf;
 
   std::uint64_t violation_total() const;

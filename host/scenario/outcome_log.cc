@@ -43,7 +43,10 @@ void OutcomeLog::on_entry(const controller::IsochRequest& request, std::size_t i
       ranges.back().last + 1 == place) {
     ++ranges.back().last;
     ranges.back().bytes += entry.complete;
-  } else if (ranges.size() < most_ranges) {
+    return;
+  }
+  s->outcome.seen.emplace(word, entry.status);
+  if (ranges.size() < most_ranges) {
     ranges.push_back({place, place, word, entry.status, entry.complete});
   } else {
     ++s->outcome.entries_left_out;

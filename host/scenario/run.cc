@@ -19,6 +19,7 @@
 #include "report/html.h"
 #include "scenario/bulk_stream.h"
 #include "scenario/catalogue.h"
+#include "scenario/cover.h"
 #include "scenario/device_access.h"
 #include "scenario/expectation_check.h"
 #include "scenario/fault_record.h"
@@ -340,6 +341,7 @@ RunOutcome Run::run() {
   result_.latency = suite_.latency();
   result_.sof = suite_.sof();
   result_.faults = faults_.summary();
+  result_.coverage = cover(scenario_, plan_, result_);
   result_.not_observable = suite_.not_observable();
   const auto clocks = link_ ? link_->clocks() : bus::Link::Clocks{};
   result_.perf = {clocks.elapsed, clocks.evaluated, bus::to_seconds(host_->now() - bus::BusTime{}),

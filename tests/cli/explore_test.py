@@ -28,11 +28,11 @@ class Explore(unittest.TestCase):
         self.assertEqual(os.listdir(self.folder), [])
 
     def test_a_run_beyond_the_limit_hangs_and_is_written_down(self):
-        done = run("explore", "--runs", "1", "--limit", "0.001", "--shrink", "5", "--folder", self.folder, "--json", "-")
+        done = run("explore", "--runs", "1", "--limit", "0.001", "--shrink", "0", "--folder", self.folder, "--json", "-")
         self.assertEqual(done.returncode, 1, done.stderr)
         found = json.loads(done.stdout)
         self.assertEqual([failure["kind"] for failure in found["failures"]], ["hung"])
-        self.assertEqual(found["failures"][0]["tries"], 5)
+        self.assertEqual(found["failures"][0]["tries"], 0)
         path = found["failures"][0]["file"]
         with open(path) as file:
             text = file.read()
@@ -56,6 +56,38 @@ class Explore(unittest.TestCase):
         done = run("run", path)
         self.assertEqual(done.returncode, 2)
         self.assertIn("expect.violations", done.stderr)
+
+    def test_coverage_is_merged_reported_and_its_holes_filled(self):
+        file, page = os.path.join(self.folder, "c.json"), os.path.join(self.folder, "c.html")
+        self.assertEqual(run("explore", "--runs", "5", "--coverage", file, "--folder", self.folder).returncode, 0)
+        self.assertEqual(run("run", "hs-1x1024-in", "fs-audio", "--frames", "20", "--coverage", file).returncode, 0)
+        done = run("coverage", file, "--json", "-", "--html", page)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        before = json.loads(done.stdout)
+        self.assertEqual(before["runs"], 7)
+        self.assertTrue(all(one["reason"] for one in before["exclusions"]))
+        with open(page) as report:
+            self.assertIn("isochio explore --aim", report.read())
+        self.assertEqual(run("coverage", file, "--at-least", "95").returncode, 1)
+        # What a hole's command makes fills it.
+        hole = "fault=no_answer,profile=uhci"
+        self.assertIn(hole, [one["filled_by"].split()[-1] for one in before["holes"]])
+        self.assertEqual(run("explore", "--runs", "3", "--aim", hole, "--coverage", file, "--folder", self.folder).returncode, 0)
+        self.assertEqual(run("explore", "--runs", "10", "--fill", file, "--coverage", file, "--folder", self.folder).returncode, 0)
+        after = json.loads(run("coverage", file, "--json", "-").stdout)
+        self.assertNotIn(hole, [one["filled_by"].split()[-1] for one in after["holes"]])
+        self.assertGreater(after["all"]["hit"], before["all"]["hit"] + 10)
+
+    def test_a_file_that_is_no_coverage_is_named_and_kept(self):
+        file = os.path.join(self.folder, "other.json")
+        with open(file, "w") as other:
+            other.write("{}")
+        for arguments in (["coverage", file], ["run", "fs-audio", "--frames", "4", "--coverage", file]):
+            done = run(*arguments)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("other.json: is no coverage", done.stderr)
+        with open(file) as other:
+            self.assertEqual(other.read(), "{}")
 
 
 if __name__ == "__main__":

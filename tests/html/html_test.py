@@ -153,6 +153,10 @@ class Report(unittest.TestCase):
         self.assertIn("ideal 5.51250", self.find("#feedback").text)
         self.assertIn("no entry is like that", self.find("#entries-table").text)
         self.assertFalse(self.find("#found").is_displayed())
+        self.assertIn("bins of the coverage model", self.find("#coverage-sum").text)
+        rows = [row.text for row in self.browser.find_elements(By.CSS_SELECTOR, "#coverage-table tbody tr")]
+        self.assertIn("direction in, out 2", rows)
+        self.assertIn("fault none 35", rows)
 
     def test_a_failing_run_says_what_was_found_and_where(self):
         page, report, code = self.failing

@@ -810,11 +810,26 @@ function showStreams() {
       element("tr", {}, ...columns.map((c) => element("td", {}, typeof s[c] === "number" ? grouped(s[c]) : s[c])))))));
 }
 
+/// Which values of each dimension this run met (docs/coverage.md).
+function showCoverage() {
+  const covered = meta.coverage;
+  if (covered.hit === 0) return;
+  $("coverage-section").hidden = false;
+  $("coverage-sum").textContent = `This run alone was in ${grouped(covered.hit)} of ${grouped(covered.bins)} bins of the coverage model.`;
+  $("coverage-table").append(element("table", {},
+    element("thead", {}, element("tr", {}, element("th", {scope: "col"}, "dimension"), element("th", {scope: "col"}, "met"),
+                                 element("th", {scope: "col"}, "of"))),
+    element("tbody", {}, ...covered.dimensions.map((d) => element("tr", {}, element("th", {scope: "row"}, d.name),
+      element("td", {}, d.values.filter((v) => v.met).map((v) => v.value).join(", ")),
+      element("td", {}, String(d.values.length)))))));
+}
+
 // --------------------------------------------------------------------------------------------------------------------
 
 async function main() {
   showHead();
   showStreams();
+  showCoverage();
   const violations = meta.violations.slice().sort((a, b) => a.bits - b.bits);
   const tables = await readTables();
   const timeline = new TimelineView(tables, violations);
