@@ -160,7 +160,7 @@ void add_explore(CLI::App& app, Action& action) {
   command->add_option("--from", campaign.first, "Number of the first run; with --runs 1 one scenario alone")
       ->capture_default_str();
   command->add_option("--jobs", campaign.jobs, "So many at once")->check(CLI::Range(1, 64))->capture_default_str();
-  command->add_option("--limit", options->limit_seconds, "A run that takes longer, in seconds, hangs")
+  command->add_option("--limit", options->limit_seconds, "A run that takes more processor time, in seconds, hangs")
       ->check(CLI::Range(0.001, 3600.0))
       ->capture_default_str();
   command->add_option("--device", campaign.devices, "Devices whose settings are used: names or paths")

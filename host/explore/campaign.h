@@ -15,7 +15,7 @@ struct CampaignOptions {
   std::uint64_t seed = 1;
   std::uint64_t first = 0, runs = 100;
   unsigned jobs = 1;
-  std::chrono::milliseconds limit{60'000};  ///< for one run
+  std::chrono::milliseconds limit{60'000};  ///< of processor time, for one run
   std::size_t shrink_tries = 300;           ///< for one failure
   std::size_t most_failures = 10;           ///< then the campaign ends
   std::vector<std::string> devices{"corners", "test"};

@@ -1,6 +1,7 @@
 #include "explore/isolated.h"
 
 #include <poll.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,6 +37,13 @@ Finding crashed(std::string what) {
   return {Finding::Kind::crashed, what, "the run ended without a result: " + what, {}};
 }
 
+/// A process that computes for longer than `limit` ends by SIGPROF, whatever else the machine does meanwhile.
+void limit_processor_time(std::chrono::milliseconds limit) {
+  itimerval timer{};
+  timer.it_value = {limit.count() / 1000, static_cast<suseconds_t>(limit.count() % 1000 * 1000)};
+  ::setitimer(ITIMER_PROF, &timer, nullptr);
+}
+
 }  // namespace
 
 const char* to_string(Finding::Kind kind) {
@@ -52,6 +60,7 @@ void Isolated::start(std::size_t number, const std::string& toml) {
   if (pid < 0) throw std::runtime_error(std::string("no process: ") + std::strerror(errno));
   if (pid == 0) {
     ::close(ends[0]);
+    limit_processor_time(limit_);
     Finding finding;
     try {
       finding = run_(toml);
@@ -62,7 +71,7 @@ void Isolated::start(std::size_t number, const std::string& toml) {
     ::_exit(0);
   }
   ::close(ends[1]);
-  children_.push_back({pid, ends[0], number, Clock::now() + limit_, {}});
+  children_.push_back({pid, ends[0], number, Clock::now() + patience * limit_, {}});
 }
 
 Isolated::~Isolated() {
@@ -87,7 +96,7 @@ Finding Isolated::reap(const Child& child, bool late) const {
   int status = 0;
   while (::waitpid(child.pid, &status, 0) < 0 && errno == EINTR) {
   }
-  if (late)
+  if (late || (WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF))
     return {
         Finding::Kind::hung, "limit", fmt::format("no end after {} s", static_cast<double>(limit_.count()) / 1000), {}};
   if (WIFSIGNALED(status)) return crashed(fmt::format("signal {}", WTERMSIG(status)));
@@ -99,8 +108,8 @@ Finding Isolated::reap(const Child& child, bool late) const {
 std::vector<Isolated::Ended> Isolated::wait() {
   std::vector<pollfd> files;
   for (const auto& child : children_) files.push_back({child.pipe, POLLIN, 0});
-  constexpr int patience = 100;  // ms
-  if (::poll(files.data(), files.size(), patience) < 0) return {};
+  constexpr int nap = 100;  // ms
+  if (::poll(files.data(), files.size(), nap) < 0) return {};
   std::vector<Ended> ended;
   for (std::size_t i = children_.size(); i-- > 0;) {
     const bool over = files[i].revents != 0 && read_some(children_[i]);

@@ -1,5 +1,5 @@
-// isochio: runs that can't harm the campaign: each in a process of its own, with a time limit; a crash and a hang are
-// findings. Several at once.
+// isochio: runs that can't harm the campaign: each in a process of its own, with a limit of processor time; a crash and
+// a hang are findings. Several at once.
 #pragma once
 
 #include <sys/types.h>
@@ -35,6 +35,9 @@ class Isolated {
   std::vector<Ended> wait();
   /// One run, to its end.
   Finding run(const std::string& toml);
+
+  /// A run that waits instead of computing ends after so many times its limit.
+  static constexpr int patience = 10;
 
  private:
   using Clock = std::chrono::steady_clock;
