@@ -67,7 +67,8 @@ class Diary {
     add(endpoint, token, 0, byte(kind), 0);
     RawBus::Bytes buffer(length + 3);
     auto bytes = usb::make_data(pid, RawBus::Bytes(length, 0x5a), buffer);
-    if (kind == Pid::setup) bytes = usb::make_data(pid, RawBus::Bytes{0x80, 6, 0, 1, 0, 0, 18, 0}, buffer);
+    if (kind == Pid::setup && length == 8)
+      bytes = usb::make_data(pid, RawBus::Bytes{0x80, 6, 0, 1, 0, 0, 18, 0}, buffer);
     if (status == 2) bytes[length] ^= 0x10;
     if (status == 4) f_.link().inject_rx_error(length / 2 + 1);
     f_.send(bytes);
@@ -176,6 +177,9 @@ void traffic(RawBus& f, Diary& d, bool high) {
   d.acknowledge(0);
   d.out(0, Pid::data1, 0, 0, Pid::ack);
   d.out(0, Pid::data1, 8, 9, Pid::reserved, Pid::setup);
+  // Up to twice as long as they may be.
+  for (const unsigned length : {9U, 10U, 12U, 16U}) d.out(0, Pid::data0, length, 6, Pid::reserved, Pid::setup);
+  for (const unsigned length : {65U, 66U, 68U, 72U, 80U, 96U, 128U}) d.out(0, Pid::data1, length, 6);
   d.frame();
   // What is for nobody, or nothing at all.
   const auto good = usb::make_token(Pid::in, f.address, 2);

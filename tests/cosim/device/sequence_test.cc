@@ -1,7 +1,9 @@
 // Every sequence of data PIDs in an isochronous OUT interval [5.9.2], and what makes an interval a new one.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
+#include <random>
 
 #include "cosim/device/event_log.h"
 
@@ -90,7 +92,121 @@ void two_transactions(isochio::description::Description& description) {
   }
 }
 
+/// Interface 0 with 15 alternate settings: one endpoint 1 IN each, with these largest packets and transactions.
+RawBusOptions with_packets(const std::array<std::pair<unsigned, unsigned>, 15>& packets) {
+  return {.edit = [=](isochio::description::Description& description) {
+    const auto found = std::find_if(description.settings.begin(), description.settings.end(), [](const auto& setting) {
+      return setting.interface == 0 && setting.alternate == 2;
+    });
+    const auto model = *found;
+    std::erase_if(description.settings, [](const auto& s) { return s.interface == 0 && s.alternate != 0; });
+    for (std::size_t i = 0; i < packets.size(); ++i) {
+      auto setting = model;
+      setting.alternate = static_cast<std::uint8_t>(i + 1);
+      setting.endpoints[0].high->max_packet = static_cast<std::uint16_t>(packets[i].first);
+      setting.endpoints[0].high->transactions = static_cast<std::uint8_t>(packets[i].second);
+      setting.endpoints[0].full.reset();
+      description.settings.push_back(setting);
+    }
+  }};
+}
+
+/// Four OUT endpoints of two transactions a microframe in alternate 5, at these numbers.
+RawBusOptions with_outputs(const std::array<unsigned, 4>& numbers) {
+  return {.edit = [=](isochio::description::Description& description) {
+    for (auto& setting : description.settings) {
+      for (auto& endpoint : setting.endpoints) {
+        // The bulk pair makes room.
+        if (setting.interface == 1) endpoint.engine = 5;
+        if (setting.interface == 1)
+          endpoint.address = {static_cast<std::uint8_t>((endpoint.address.is_in() ? 0x80U : 0U) | numbers[3])};
+      }
+      if (setting.interface != 0 || setting.alternate != 5) continue;
+      const auto model = setting.endpoints[0];
+      setting.endpoints.clear();
+      for (std::size_t i = 0; i < 3; ++i) {
+        setting.endpoints.push_back(model);
+        setting.endpoints[i].address = {static_cast<std::uint8_t>(numbers[i])};
+        setting.endpoints[i].engine = static_cast<std::uint8_t>(i);
+      }
+    }
+  }};
+}
+
 }  // namespace
+
+TEST_CASE(
+    "an IN interval's bytes are shared out over packets as large as they can be, whatever size and largest packet "
+    "are") {
+  constexpr std::uint16_t function = 0x100, size = 0x103;
+  constexpr unsigned zeros = 2;
+  std::mt19937 random(7);
+  for (int round = 0; round < 2; ++round) {
+    std::array<std::pair<unsigned, unsigned>, 15> packets;
+    for (auto& [largest, transactions] : packets) {
+      transactions = 1 + random() % 3;
+      largest = transactions == 1   ? 1 + random() % 1024
+                : transactions == 2 ? 513 + random() % 512
+                                    : 683 + random() % 342;
+    }
+    RawBus f(with_packets(packets));
+    REQUIRE(f.configure(0));
+    for (std::uint16_t alternate = 1; alternate < 16; ++alternate) {
+      const auto [largest, transactions] = packets[alternate - 1];
+      CAPTURE(largest);
+      CAPTURE(transactions);
+      REQUIRE(f.control({0x01, 11, alternate, 0, 0}));
+      REQUIRE(f.write(function, zeros));
+      for (unsigned i = 0; i < 16; ++i) {
+        // Near a whole number of packets, and anywhere.
+        const unsigned near = largest * (1 + i % transactions) + (1U << i / 3) - (i % 2 == 0 ? 1U << (i / 3 + 1) : 0U);
+        const unsigned wanted = i < 14 ? near & 0xfffU : 1 + random() % (largest * transactions);
+        CAPTURE(wanted);
+        REQUIRE(f.write(size, wanted));
+        unsigned left = wanted == 0 || wanted > largest * transactions ? largest * transactions : wanted;
+        f.next_frame();
+        for (unsigned count = left == 0 ? 1 : (left + largest - 1) / largest; count > 0; --count) {
+          f.token(Pid::in, 1);
+          const auto packet = f.receive();
+          REQUIRE(packet.size() == std::min(left, largest) + 3);
+          CHECK(usb::pid_of(packet[0]) == (count == 1 ? Pid::data0 : count == 2 ? Pid::data1 : Pid::data2));
+          left -= std::min(left, largest);
+        }
+        f.token(Pid::in, 1);
+        CHECK(f.receive().size() == 3);
+      }
+    }
+  }
+}
+
+TEST_CASE("several endpoints whose intervals were not complete are each discarded once") {
+  for (unsigned first = 1; first < 16; ++first) {
+    CAPTURE(first);
+    std::array<unsigned, 4> numbers = {first, (first + 2) % 15 + 1, (first + 6) % 15 + 1, 2};
+    while (std::count(numbers.begin(), numbers.end() - 1, numbers[3]) != 0) ++numbers[3];
+    RawBus f(with_outputs(numbers));
+    REQUIRE(f.configure(5));
+    REQUIRE(f.write(0x004, 1U | 1U << 8U));
+    f.pass(20 * isochio::bus::microsecond);
+    const RawBus::Bytes payload(30, 0);
+    f.next_frame();
+    for (std::size_t i = 0; i < 3; ++i) f.out(static_cast<std::uint8_t>(numbers[i]), Pid::mdata, payload);
+    f.next_frame();
+    f.next_frame();
+    CHECK(f.read(sequence_errors) == 3);
+    CHECK(f.read(discarded) == 3);
+    for (std::uint16_t engine = 0; engine < 3; ++engine) CHECK(f.read(0x200 + 0x20 * engine + 16) == 1);
+    // Complete ones are not.
+    f.next_frame();
+    for (std::size_t i = 0; i < 3; ++i) {
+      f.out(static_cast<std::uint8_t>(numbers[i]), Pid::mdata, payload);
+      f.out(static_cast<std::uint8_t>(numbers[i]), Pid::data1, payload);
+    }
+    f.next_frame();
+    f.next_frame();
+    CHECK(f.read(sequence_errors) == 3);
+  }
+}
 
 TEST_CASE("of all sequences of data PIDs in an interval the complete ones are taken, and each wrong packet is logged") {
   const auto check = [](bool fs_only, std::uint8_t alternate, unsigned transactions) {

@@ -214,7 +214,41 @@ void measure_predictions(RawBus& f, std::int64_t nominal, std::int64_t margin, s
   }
 }
 
+/// Stamps of the ERROR entries for a handshake and a data packet that the host owes, after those of what they follow.
+void measure_time_outs(RawBus& f, std::int64_t expected) {
+  constexpr unsigned token = 2, data_in = 3, error = 6, timeout = 7;
+  const RawBus::Bytes payload(64, 3);
+  f.token(usb::Pid::out, 2);
+  f.data(usb::Pid::data0, payload);
+  REQUIRE(f.answer() == usb::Pid::ack);
+  f.next_frame();
+  REQUIRE(clear_log(f));
+  f.token(usb::Pid::in, 2);
+  REQUIRE(f.receive().size() == payload.size() + 3);
+  f.pass(10 * bus::microsecond);
+  f.token(usb::Pid::out, 2);
+  f.pass(10 * bus::microsecond);
+  Clocks clocks;
+  std::uint32_t before = 0;
+  for (const auto& e : take_log(f)) {
+    if ((e.endpoint & 0xfU) != 2) continue;
+    if (e.kind == token || e.kind == data_in) before = e.stamp;
+    if (e.kind == error && e.status == timeout) clocks.push_back(e.stamp - before);
+  }
+  CHECK(clocks == Clocks{expected, expected});
+}
+
 }  // namespace
+
+TEST_CASE("the device gives up what the host owes after the same time, whatever the clock count is") {
+  for (const bool fs_only : {false, true}) {
+    CAPTURE(fs_only);
+    at_all_moments({.fs_only = fs_only}, [&](RawBus& f) {
+      REQUIRE(f.control({0x80, 0, 0, 0, 2}));
+      measure_time_outs(f, fs_only ? 220 : 150);
+    });
+  }
+}
 
 TEST_CASE("suspend, wake-up and reset take the specification's times, whatever the clock count is: high speed") {
   Clocks first;
