@@ -86,14 +86,12 @@ void StatusCheck::in_entry(const controller::IsochEntry& e, const Service& s, co
     want = promised(s.outcome);
   } else if (n > 0 && s.data_pids[0] == 0) {
     want = Status::pid_error;  // a handshake where data are due
-  } else if (std::ranges::find(s.data_pids.begin(), s.data_pids.begin() + n, pid::mdata) != s.data_pids.begin() + n) {
-    want = Status::pid_error;  // MDATA is for OUT [8.5.5]
   } else if (high_bandwidth && config != nullptr && n > 0 &&
              promised_transactions(s.data_pids[0]) > config->transactions) {  // NOLINT(bugprone-branch-clone): in order
     want = Status::sequence_error;  // more is promised than the endpoint may send
   } else if (s.bytes > e.request || too_large) {
     want = Status::overrun;
-  } else if (!high_bandwidth && n > 0 && s.data_pids[0] == pid::data2) {
+  } else if (!high_bandwidth && n > 0 && (s.data_pids[0] == pid::data2 || s.data_pids[0] == pid::mdata)) {
     want = Status::sequence_error;  // full speed has DATA0 and DATA1 [8.5.5]
   } else if (high_bandwidth && !high_bandwidth_in_good(std::span(s.data_pids).first(n), s.bytes < e.request)) {
     want = Status::sequence_error;

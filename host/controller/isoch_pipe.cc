@@ -96,15 +96,16 @@ Status IsochPipe::transact_out(TransactionEngine& engine, std::uint8_t address) 
 Status IsochPipe::transact_in(TransactionEngine& engine, std::uint8_t address) {
   const Answer answer = engine.in(address, config_.address.number());
   if (answer.status != Status::ok) return answer.status;
-  // An isochronous endpoint has no handshake to give, and MDATA is for OUT [8.5.5].
-  if (!answer.is_data() || answer.pid == Pid::mdata) return Status::pid_error;
+  // An isochronous endpoint has no handshake to give [8.5.5].
+  if (!answer.is_data()) return Status::pid_error;
   if (!pid_allowed(answer.pid)) return Status::sequence_error;
   return take(answer.pid, answer.payload);
 }
 
 // The first PID says how many follow: DATA2 two, DATA1 one, DATA0 none; then they count down [5.9.2]. At full speed a
-// host accepts DATA0 and DATA1 alike [8.5.5].
+// host accepts DATA0 and DATA1 alike. MDATA is for OUT [8.5.5].
 bool IsochPipe::pid_allowed(Pid pid) const {
+  if (pid == Pid::mdata) return false;
   if (speed_ == Speed::full) return pid != Pid::data2;
   if (transaction_ != 0) return last_pid_ == Pid::data2 ? pid == Pid::data1 : pid == Pid::data0;
   const unsigned follow = pid == Pid::data2 ? 2 : pid == Pid::data1 ? 1 : 0;

@@ -30,7 +30,8 @@ Effect late(const InjectedFault& fault, usb::Speed speed) {
 /// The device's data have another PID: at full speed DATA0 and DATA1 are alike [8.5.5]; at high speed it says how many
 /// transactions follow [5.9.2], and that may come true or not.
 Effect other_data_pid(usb::Pid pid, usb::Speed speed) {
-  if (usb::kind(pid) != usb::PidKind::data || pid == usb::Pid::mdata) return ends(End::pid);
+  if (usb::kind(pid) != usb::PidKind::data) return ends(End::pid);
+  if (pid == usb::Pid::mdata) return ends(End::sequence);  // for OUT alone [8.5.5]
   if (speed == usb::Speed::full) return pid == usb::Pid::data2 ? ends(End::sequence) : nothing;
   return may_end({End::sequence, End::no_answer});
 }

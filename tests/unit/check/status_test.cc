@@ -92,7 +92,7 @@ TEST_CASE("high-bandwidth IN counts down to DATA0") {
   CHECK(with({Pid::data2, Pid::data0}, Status::sequence_error, 1024) == "pid_sequence");
   CHECK(with({Pid::data2, Pid::data0}, Status::ok, 2048) == "status pid_sequence");
   CHECK(with({Pid::data2, Pid::data1}, Status::ok, 2048) == "status");
-  CHECK(with({Pid::mdata}, Status::pid_error, 0) == "pid_sequence");
+  CHECK(with({Pid::mdata}, Status::sequence_error, 0) == "pid_sequence");
 }
 
 TEST_CASE("high-bandwidth OUT sends MDATA and then the number of packets") {

@@ -170,7 +170,7 @@ TEST_CASE("what goes wrong with one entry is its status, and the stream goes on"
         Case{Fault::bad_crc, 0, Status::crc_error, 0}, Case{Fault::rx_error, 0, Status::bit_stuff, 0},
         Case{Fault::wrong_pid, 0xc2, Status::pid_error, 0},       // check nibble of DATA0 wrong
         Case{Fault::wrong_pid, 0xd2, Status::pid_error, 0},       // an ACK is no answer to IN
-        Case{Fault::wrong_pid, 0x0f, Status::pid_error, 0},       // MDATA
+        Case{Fault::wrong_pid, 0x0f, Status::sequence_error, 0},  // MDATA is for OUT
         Case{Fault::wrong_pid, 0x4b, Status::sequence_error, 0},  // DATA1 on a 1 × 1024 endpoint
         Case{Fault::babble, 4, Status::overrun, 100}, Case{Fault::babble, 2000, Status::overrun, 100},
         Case{Fault::truncate, 30, Status::short_packet, 70}}) {
