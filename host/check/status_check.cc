@@ -2,6 +2,7 @@
 #include "check/status_check.h"
 
 #include <algorithm>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -28,6 +29,15 @@ Status promised(Outcome outcome) {
 /// How many transactions the first data PID of an IN service promises [5.9.2].
 unsigned promised_transactions(std::uint8_t data_pid) {
   return data_pid == pid::data2 ? 3 : data_pid == pid::data1 ? 2 : 1;
+}
+
+/// Data PIDs that no IN transaction may have, whatever they bring: MDATA is for OUT [8.4.4], full speed has DATA0 and
+/// DATA1 [8.5.5], and at high speed the first one may not promise more transactions than the endpoint has [5.9.2].
+bool never_due(std::span<const std::uint8_t> pids, const usb::EndpointConfig* config, bool high_bandwidth) {
+  if (pids.empty()) return false;
+  if (std::find(pids.begin(), pids.end(), pid::mdata) != pids.end()) return true;
+  if (!high_bandwidth) return pids[0] == pid::data2;
+  return config != nullptr && promised_transactions(pids[0]) > config->transactions;
 }
 
 bool not_sent(Status status) {
@@ -86,13 +96,11 @@ void StatusCheck::in_entry(const controller::IsochEntry& e, const Service& s, co
     want = promised(s.outcome);
   } else if (n > 0 && s.data_pids[0] == 0) {
     want = Status::pid_error;  // a handshake where data are due
-  } else if (high_bandwidth && config != nullptr && n > 0 &&
-             promised_transactions(s.data_pids[0]) > config->transactions) {  // NOLINT(bugprone-branch-clone): in order
-    want = Status::sequence_error;  // more is promised than the endpoint may send
+  } else if (never_due(std::span(s.data_pids).first(n), config,
+                       high_bandwidth)) {  // NOLINT(bugprone-branch-clone): in order
+    want = Status::sequence_error;
   } else if (s.bytes > e.request || too_large) {
     want = Status::overrun;
-  } else if (!high_bandwidth && n > 0 && (s.data_pids[0] == pid::data2 || s.data_pids[0] == pid::mdata)) {
-    want = Status::sequence_error;  // full speed has DATA0 and DATA1 [8.5.5]
   } else if (high_bandwidth && !high_bandwidth_in_good(std::span(s.data_pids).first(n), s.bytes < e.request)) {
     want = Status::sequence_error;
   } else if (s.bytes < e.request) {

@@ -182,6 +182,19 @@ usb::FrameTime Wire::first_sof(std::uint16_t number) const {
   return usb::FrameTime::of(frame);
 }
 
+/// A bus that was suspended goes on where it would be by then: (micro)frames follow one another whatever the port does.
+/// Empty: that is not certain, since two clocks have been apart for too long, or the number says otherwise.
+std::optional<usb::FrameTime> Wire::after_a_break(const Sof& sof) const {
+  constexpr bus::Duration longest = 100 * bus::millisecond;  // 500 ppm are less than half a microframe in it
+  const bus::Duration since = sof.time - last_sof_;
+  if (!have_sof_ || !microframe_known_ || speed_ != sof.speed || since > longest) return std::nullopt;
+  const bus::Duration half{nominal(sof.speed).bits / 2};
+  const usb::FrameTime at{last_at_.value +
+                          static_cast<std::uint64_t>((since + half) / nominal(sof.speed)) * step(sof.speed)};
+  if ((at.frame() & 0x7ffU) != sof.number) return std::nullopt;
+  return at;
+}
+
 void Wire::sof(const DecodedPacket& packet) {
   Sof s;
   s.time = packet.packet->start;
@@ -190,8 +203,9 @@ void Wire::sof(const DecodedPacket& packet) {
   s.first = broken_ || speed_ != packet.speed;
   if (s.first) {
     if (have_sof_) anchor_frame_ = last_at_.frame() + static_cast<std::uint64_t>((s.time - last_sof_) / bus::frame);
-    s.at = first_sof(s.number);
-    microframe_known_ = packet.speed == usb::Speed::full;
+    const auto resumed = after_a_break(s);
+    s.at = resumed.value_or(first_sof(s.number));
+    microframe_known_ = packet.speed == usb::Speed::full || resumed;
   } else {
     s.interval = s.time - last_sof_;
     const auto half = bus::Duration{nominal(s.speed).bits / 2};

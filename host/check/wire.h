@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -116,6 +117,7 @@ class Wire {
   void spoilt(const DecodedPacket& packet);
   void note_delay(const DecodedPacket& packet);
   void emit();
+  std::optional<usb::FrameTime> after_a_break(const Sof& sof) const;
   usb::FrameTime first_sof(std::uint16_t number) const;
   const usb::EndpointConfig* config(std::uint8_t number, bool is_in) const;
 

@@ -314,7 +314,7 @@ void Maker::write_troubles() {
     for (int i = 0; i < how_many; ++i) troubles_.push_back(random_.one_of(troubles()));
   }
   std::ranges::sort(troubles_);
-  troubles_.erase(std::ranges::unique(troubles_).begin(), troubles_.end());
+  troubles_.erase(std::unique(troubles_.begin(), troubles_.end()), troubles_.end());
   bool has_event = false;
   for (const auto& one : troubles_)
     if (possible(one, now_) && !(is_event(one) && std::exchange(has_event, true)))

@@ -33,7 +33,7 @@ void write_all(int file, const std::string& text) {
   }
 }
 
-Finding crashed(std::string what) {
+Finding crashed(const std::string& what) {
   return {Finding::Kind::crashed, what, "the run ended without a result: " + what, {}};
 }
 

@@ -26,7 +26,7 @@ std::vector<std::string> smaller(const std::string& text) {
   if (const auto value = number(text)) {
     for (const auto less : {std::int64_t{0}, std::int64_t{1}, *value / 2, *value - 1})
       if (std::abs(less) < std::abs(*value)) all.push_back(std::to_string(less));
-    all.erase(std::ranges::unique(all).begin(), all.end());
+    all.erase(std::unique(all.begin(), all.end()), all.end());
   } else if (const auto comma = text.find(','); text.front() == '[' && comma != std::string::npos) {
     all = {text.substr(0, comma) + "]", "[" + text.substr(comma + 1), text.substr(0, text.rfind(',')) + "]"};
   } else if (const auto dot = text.rfind('.'); text.front() == '"' && dot != std::string::npos) {

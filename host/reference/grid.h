@@ -24,9 +24,8 @@ class Grid {
 
  private:
   std::int64_t count(bus::BusTime time) const {
-    constexpr std::int64_t million = 1'000'000;
-    return static_cast<std::int64_t>(static_cast<__int128>(time.bits) * (million + ppm_) /
-                                     (bus::microframe.bits * million));
+    constexpr __int128 million = 1'000'000;
+    return static_cast<std::int64_t>(time.bits * (million + ppm_) / (bus::microframe.bits * million));
   }
 
   std::int32_t ppm_;

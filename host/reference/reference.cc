@@ -162,7 +162,7 @@ EntryPromise Reference::promised(const Pipe& pipe, const Flight& flight, std::si
     const bool mine = fault->has_endpoint && fault->endpoint == pipe.endpoint.address;
     const Effect effect = effect_of(*fault, pipe.endpoint, terms_.speed, mine);
     const bool near = fault->at.value + unit() >= w.move_begin && fault->at.value < w.move_end + unit();
-    if (effect.holds_bus && near) ends.push_back(End::missed);
+    if (effect.holds_bus && near) ends.push_back(End::cut);
     if (!here && (mine || !near)) continue;
     spares = spares && effect.spares;
     any_size = any_size || effect.any_size;
@@ -171,11 +171,14 @@ EntryPromise Reference::promised(const Pipe& pipe, const Flight& flight, std::si
   // In frames that are past nothing moves; of the one that runs, what is left of it.
   const bool past = w.move_end <= flight.called.value;
   const bool present = !past && w.move_begin <= flight.called.value;
-  if (past || present || interrupted(pipe, time, &Interruption::misses)) ends.push_back(End::missed);
+  if (past || present) ends.push_back(End::missed);
+  if (interrupted(pipe, time, &Interruption::misses)) ends.push_back(End::cut);
   if (flight.aborted || interrupted(pipe, time, &Interruption::aborts)) ends.push_back(End::aborted);
   if (interrupted(pipe, time, &Interruption::spoils))
     ends.insert(ends.end(), {End::no_answer, End::crc, End::stuffing, End::pid, End::sequence});
   EntryPromise all;
+  // Of two faults of one packet, the one may make it longer than was asked for, whatever the other does.
+  if (any_size && !spares && pipe.endpoint.address.is_in()) all.outcomes.push_back({kIOReturnOverrun, 0, asked});
   if (spares && !past) all = undisturbed(terms_, pipe.endpoint, asked, pipe.sizes, any_size);
   for (const auto end : ends) all.outcomes.push_back(outcome_of(end, terms_, pipe.endpoint, asked));
   return all;

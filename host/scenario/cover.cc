@@ -62,7 +62,7 @@ std::vector<std::string> faults_of(const Scenario& scenario, const IsochStreamPl
     if (!undoes && !other) names.emplace_back(to_string(event.kind));
   }
   std::ranges::sort(names);
-  names.erase(std::ranges::unique(names).begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   if (names.empty()) names.emplace_back("none");
   return names;
 }
@@ -84,7 +84,7 @@ std::vector<std::string> statuses_of(const report::StreamOutcome& outcome) {
   for (const auto& [word, name] : refusals)
     if (outcome.refused.contains(word)) names.emplace_back(name);
   std::ranges::sort(names);
-  names.erase(std::ranges::unique(names).begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
 }
 

@@ -64,7 +64,8 @@ Terms terms_of(const Scenario& scenario) {
   return terms;
 }
 
-Promises::Promises(const Scenario& scenario, const Plan& plan, check::Reporter& reporter, reference::Reference::Now now)
+Promises::Promises(const Scenario& scenario, const Plan& plan, check::Reporter& reporter,
+                   const reference::Reference::Now& now)
     : scenario_(scenario),
       plan_(plan),
       reference_(terms_of(scenario), now, [&reporter, now](const reference::Broken& b) {

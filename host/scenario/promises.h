@@ -20,7 +20,7 @@ reference::Terms terms_of(const Scenario& scenario);
 class Promises {
  public:
   /// All outlive this.
-  Promises(const Scenario& scenario, const Plan& plan, check::Reporter& reporter, reference::Reference::Now now);
+  Promises(const Scenario& scenario, const Plan& plan, check::Reporter& reporter, const reference::Reference::Now& now);
 
   reference::Reference& reference() { return reference_; }
   /// A cable will be cut or silenced then, whatever host software does.
