@@ -348,3 +348,29 @@ TEST_CASE("an image without its mark, or without rows, stalls what it does not k
     if (empty == 6) CHECK_FALSE(f.control({0x82, 0, 0, image[header_size], 2}));
   }
 }
+
+TEST_CASE("each of eight interfaces keeps an alternate setting of its own, out of sixteen") {
+  Random random(5);
+  for (const bool fs_only : {false, true}) {
+    CAPTURE(fs_only);
+    Bytes image = random_image(random);
+    image[6] = 0;
+    for (unsigned i = 16; i < header_size; ++i) image[i] = 16;
+    RawBus f({.fs_only = fs_only, .image = image});
+    f.reset();
+    REQUIRE(f.control({0, 9, image[9], 0, 0}));
+    for (unsigned value = 0; value < 16; ++value) {
+      CAPTURE(value);
+      const auto setting = [&](std::uint16_t interface) { return low16(value ^ (interface % 2 == 0 ? 0U : 15U)); };
+      for (std::uint16_t interface = 0; interface < 8; ++interface) {
+        REQUIRE(f.control({0x01, 11, setting(interface), interface, 0}));
+      }
+      for (std::uint16_t interface = 0; interface < 8; ++interface) {
+        CHECK(f.control({0x81, 10, 0, interface, 1}) == Bytes{static_cast<std::uint8_t>(setting(interface))});
+      }
+    }
+    REQUIRE(f.control({0, 9, image[9], 0, 0}));
+    for (std::uint16_t interface = 0; interface < 8; ++interface)
+      CHECK(f.control({0x81, 10, 0, interface, 1}) == Bytes{0});
+  }
+}
