@@ -3,6 +3,7 @@
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -92,10 +93,10 @@ Bytes token(unsigned bits, unsigned crc5) {
 }
 
 Bytes data(const Bytes& payload, unsigned crc16) {
-  Bytes packet{data0_pid};
-  packet.insert(packet.end(), payload.begin(), payload.end());
-  packet.push_back(static_cast<std::uint8_t>(crc16));
-  packet.push_back(static_cast<std::uint8_t>(crc16 >> 8U));
+  Bytes packet(1 + payload.size() + 2, data0_pid);
+  const auto end = std::copy(payload.begin(), payload.end(), packet.begin() + 1);
+  end[0] = static_cast<std::uint8_t>(crc16);
+  end[1] = static_cast<std::uint8_t>(crc16 >> 8U);
   return packet;
 }
 
