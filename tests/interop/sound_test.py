@@ -60,9 +60,24 @@ class Loopback(Audio):
         self.assertGreater(len(heard), rate * sample_bytes // 2)
         at = played.find(heard[:256])
         self.assertGreaterEqual(at, 0, "what was recorded is not what was played: " + heard[:64].hex())
-        self.assertTrue(played[at:at + len(heard)] == heard, "the recording has a hole or a wrong sample")
+        difference = self.difference(played[at:at + len(heard)], heard, sample_bytes, rate)
+        if difference:
+            self.detach()
+            self.fail(difference + "\nthe server: " + "".join(self.server.stop()[1:]))
         self.assert_quiet_log()
         self.stop()
+
+    @staticmethod
+    def difference(played, heard, sample_bytes, rate):
+        """Where the recording is first another, and where in the music it goes on; empty if it never is."""
+        if played == heard:
+            return ""
+        first = next(k for k in range(0, len(heard), sample_bytes) if heard[k:k + sample_bytes] != played[k:k + sample_bytes])
+        silence = len(heard[first:]) - len(heard[first:].lstrip(b"\0"))
+        rest = heard[first + silence - silence % sample_bytes:][:256]
+        on = played.find(rest) if rest else -1
+        return (f"{first // sample_bytes / rate:.4f} s from the first sound (sample {first // sample_bytes}) there are {silence // sample_bytes} silent samples; "
+                f"what follows is sample {on // sample_bytes if on >= 0 else 'unknown, ' + rest[:32].hex()} of the music")
 
     def test_usb_audio_1_at_48_khz_is_bit_exact(self):
         self.loop("uac1-audio", 48000)

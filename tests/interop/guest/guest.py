@@ -98,10 +98,9 @@ class Guest:
         self.place = tempfile.mkdtemp(prefix="isochio-guest-")
         line = ["qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max", "-m", self.memory, "-display", "none", "-no-reboot",
                 "-kernel", os.path.join(self.folder, "vmlinuz"), "-initrd", os.path.join(self.folder, "initramfs"),
-                # On a busy machine the emulated timer is late, which the kernel would take for a broken one, and hang. Preemption:
-                # usbtest's case 11 unlinks in a loop that never sleeps while the URB is being given back, and vhci-hcd gives back in a
-                # thread, which never ran again on the one processor. The last one: a stack in the log when the rescue sends an NMI.
-                "-append", "console=ttyS0 loglevel=7 panic=-1 quiet=0 tsc=reliable no_timer_check mitigations=off preempt=full "
+                # On a busy machine the emulated timer is late, which the kernel would take for a broken one, and hang. The last one: a
+                # stack in the log when the rescue sends an NMI.
+                "-append", "console=ttyS0 loglevel=7 panic=-1 quiet=0 tsc=reliable no_timer_check mitigations=off "
                            "unknown_nmi_panic=1",
                 "-serial", f"file:{self.log}", "-monitor", f"unix:{self.place}/monitor,server=on,wait=off",
                 "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net",
