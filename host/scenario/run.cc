@@ -322,7 +322,7 @@ RunOutcome Run::run() {
   if (done) done = read_log();
   if (done) done = read_counters();
   if (!done) result_.error = done.error();
-  const bool gone = !link_ && start_frame_ != 0 && !host_->connected();
+  const bool gone = !link_ && !host_->connected();
   if (gone) result_.error = unplugged(result_.error);
   // What an unplugged device has not sent back is no finding.
   for (const auto& [endpoint, loop] : returns_)
@@ -570,7 +570,9 @@ std::uint64_t Run::frames_done() const {
 }
 
 std::string Run::unplugged(const std::string& noticed) const {
-  auto text = fmt::format("the device was unplugged after {} of {} frames", frames_done(), scenario_.frames);
+  auto text = start_frame_ == 0
+                  ? std::string("the device was unplugged before its streams began")
+                  : fmt::format("the device was unplugged after {} of {} frames", frames_done(), scenario_.frames);
   return noticed.empty() ? text : text + "; noticed by: " + noticed;
 }
 

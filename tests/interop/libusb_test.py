@@ -122,8 +122,9 @@ class Libusb(Vhci):
         started = os.path.join(lab.share, "started")
         if os.path.exists(started):
             os.remove(started)
-        # Preparing the device takes some dozens of URBs.
-        waiting = "until [ $(cat /sys/bus/usb/devices/1-1/urbnum) -gt 150 ]; do sleep 0.1; done; touch /host/started"
+        # Preparing the device takes some dozens of URBs; a sound driver has made some before.
+        urbs = "$(cat /sys/bus/usb/devices/1-1/urbnum)"
+        waiting = f"until [ {urbs} -gt $((before + 200)) ]; do sleep 0.1; done; touch /host/started"
         here = None
         if callable(then):
             def watch():
@@ -135,7 +136,7 @@ class Libusb(Vhci):
             here.start()
         command = f"{COMMAND} run {scenario} --frames 1000000 --json /host/report.json --target libusb"
         status, output = self.guest(
-            f"rm -f /host/report.json; {command} & run=$!; {waiting}; {'true' if here else then}; wait $run", seconds)
+            f"rm -f /host/report.json; before={urbs}; {command} & run=$!; {waiting}; {'true' if here else then}; wait $run", seconds)
         if here:
             here.join()
         self.assertEqual(status, 1, output)
