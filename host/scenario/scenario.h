@@ -149,7 +149,7 @@ struct Scenario {
   std::map<std::uint16_t, std::uint32_t> registers;  ///< written before the streams start
   /// Keys of [controller] and [driverkit] that the file gives, "controller.horizon_frames"; others are the profile's.
   std::set<std::string, std::less<>> given;
-  std::string profile;                               ///< the host controller's: a name of controller/profile.h
+  std::string profile;  ///< the host controller's: a name of controller/profile.h
   controller::SimHostOptions controller;
   driverkit::RuntimeOptions driverkit;  ///< keep-away, horizon and past frames as in `controller`
   Software software;
