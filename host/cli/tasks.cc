@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "explore/write_all.h"
 
 namespace isochio::cli {
 namespace {
@@ -169,15 +170,6 @@ struct Child {
   std::string text;
 };
 
-void write_all(int file, const std::string& text) {
-  std::size_t done = 0;
-  while (done < text.size()) {
-    const auto n = ::write(file, text.data() + done, text.size() - done);
-    if (n < 0 && errno != EINTR) return;
-    if (n > 0) done += static_cast<std::size_t>(n);
-  }
-}
-
 using RunTask = std::function<Finished(const Task&, const std::function<void(double)>&)>;
 
 std::optional<Child> start(const Task& task, std::size_t number, const RunTask& run) {
@@ -199,7 +191,7 @@ std::optional<Child> start(const Task& task, std::size_t number, const RunTask& 
     } catch (const std::exception& problem) {
       text = encode(lost(problem.what()));
     }
-    write_all(ends[1], text);
+    explore::write_all(ends[1], text);
     ::_exit(0);
   }
   ::close(ends[1]);

@@ -14,6 +14,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "explore/write_all.h"
+
 namespace isochio::explore {
 namespace {
 
@@ -22,15 +24,6 @@ using Json = nlohmann::json;
 std::string encode(const Finding& finding) {
   return Json::array({static_cast<int>(finding.kind), finding.what, finding.sentence, finding.coverage})
       .dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-void write_all(int file, const std::string& text) {
-  std::size_t done = 0;
-  while (done < text.size()) {
-    const auto n = ::write(file, text.data() + done, text.size() - done);
-    if (n < 0 && errno != EINTR) return;
-    if (n > 0) done += static_cast<std::size_t>(n);
-  }
 }
 
 Finding crashed(const std::string& what) {

@@ -31,7 +31,7 @@ class Isolated {
     std::size_t number = 0;
     Finding finding;
   };
-  /// Waits for one to end, a second at most; empty: none has.
+  /// Waits for one to end, a tenth of a second at most; empty: none has.
   std::vector<Ended> wait();
   /// One run, to its end.
   Finding run(const std::string& toml);
