@@ -34,16 +34,8 @@ struct BadCable : DeviceFixture {
     const std::uint64_t microframe = 1000 * 8 + static_cast<std::uint64_t>(time.bits / 60'000);
     return {host2.speed() == usb::Speed::high ? microframe : microframe & ~std::uint64_t{7}};
   }
-  std::uint32_t read2(std::uint16_t number) {
-    std::array<std::uint8_t, 4> bytes{};
-    must(host2.control({0xc0, 1, 0, number, 4}, bytes, bus::second));
-    return bytes[0] | bytes[1] << 8U | bytes[2] << 16U | std::uint32_t{bytes[3]} << 24U;
-  }
-  void write2(std::uint16_t number, std::uint32_t value) {
-    std::array<std::uint8_t, 4> bytes{};
-    for (unsigned i = 0; i < 4; ++i) bytes[i] = static_cast<std::uint8_t>(value >> 8U * i);
-    must(host2.control({0x40, 1, 0, number, 4}, bytes, bus::second));
-  }
+  std::uint32_t read2(std::uint16_t number) { return read(host2, number); }
+  void write2(std::uint16_t number, std::uint32_t value) { write(host2, number, value); }
 
   FaultyLink cable;
   controller::SimHost host2;

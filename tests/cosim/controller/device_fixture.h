@@ -42,12 +42,15 @@ class DeviceFixture {
   void run_frames(std::uint64_t frames) { host.run_until(host.now() + static_cast<std::int64_t>(frames) * bus::frame); }
 
   /// A register of the test functions (docs/registers.md).
-  std::uint32_t read(std::uint16_t number) {
+  std::uint32_t read(std::uint16_t number) { return read(host, number); }
+  void write(std::uint16_t number, std::uint32_t value) { write(host, number, value); }
+  /// The same by another host.
+  static std::uint32_t read(controller::SimHost& host, std::uint16_t number) {
     std::array<std::uint8_t, 4> bytes{};
     must(host.control({0xc0, 1, 0, number, 4}, bytes, bus::second));
     return bytes[0] | bytes[1] << 8U | bytes[2] << 16U | std::uint32_t{bytes[3]} << 24U;
   }
-  void write(std::uint16_t number, std::uint32_t value) {
+  static void write(controller::SimHost& host, std::uint16_t number, std::uint32_t value) {
     std::array<std::uint8_t, 4> bytes{};
     for (unsigned i = 0; i < 4; ++i) bytes[i] = static_cast<std::uint8_t>(value >> 8U * i);
     must(host.control({0x40, 1, 0, number, 4}, bytes, bus::second));

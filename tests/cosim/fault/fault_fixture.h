@@ -96,16 +96,8 @@ class FaultFixture : public DeviceFixture {
     return all;
   }
 
-  std::uint32_t get(std::uint16_t number) {
-    std::array<std::uint8_t, 4> bytes{};
-    must(bad_host.control({0xc0, 1, 0, number, 4}, bytes, bus::second));
-    return bytes[0] | bytes[1] << 8U | bytes[2] << 16U | std::uint32_t{bytes[3]} << 24U;
-  }
-  void set(std::uint16_t number, std::uint32_t value) {
-    std::array<std::uint8_t, 4> bytes{};
-    for (unsigned i = 0; i < 4; ++i) bytes[i] = static_cast<std::uint8_t>(value >> 8U * i);
-    must(bad_host.control({0x40, 1, 0, number, 4}, bytes, bus::second));
-  }
+  std::uint32_t get(std::uint16_t number) { return read(bad_host, number); }
+  void set(std::uint16_t number, std::uint32_t value) { write(bad_host, number, value); }
 
   std::optional<std::uint32_t> sample_mode;  ///< set it: the IN endpoint is a feedback endpoint, as its row says
 
