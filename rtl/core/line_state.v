@@ -119,14 +119,16 @@ module line_state (
     end
   endtask
 
+  // Resume signalling may have begun already, before the line could be looked at: as if it came at the next clock.
   task enter_suspend;
     begin
-      state_q <= SUSPEND;
-      suspend_n_q <= 1'b0;
+      state_q <= in_line_i == K ? RESUME : SUSPEND;
+      suspend_n_q <= in_line_i == K;
       wake_allowed_q <= 1'b0;
       wake_pending_q <= 1'b0;
       raise(3'd4);
-      set_timer(WAKE_AFTER);
+      if (in_line_i == K) timer_q <= 1'b0;
+      else set_timer(WAKE_AFTER);
     end
   endtask
 
@@ -223,6 +225,7 @@ module line_state (
 
         SUSPEND:
         if (changed) begin
+          wake_allowed_q <= 1'b0;  // no wake-up into a reset, and none before the line has been idle again
           case (in_line_i)
             SE0: set_timer(RESET_SE0);
             K: begin

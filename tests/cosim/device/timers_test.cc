@@ -61,6 +61,23 @@ void measure_sleep(RawBus& f, Clocks& clocks) {
   }
 }
 
+/// A last SOF, then silence for so many clocks, then the host's resume signalling: what the device has noted of it.
+std::vector<unsigned> resume_after(RawBus& f, std::int64_t clocks) {
+  auto& link = f.link();
+  f.next_frame();
+  align(f);
+  const auto silent = link.now();
+  const auto reverts = silent + 3 * bus::millisecond;
+  const auto resumes = silent + bus::Duration{clocks * clock_bits};
+  link.advance(std::min(reverts, resumes));
+  link.set_speed(usb::Speed::full);
+  link.advance(resumes);
+  f.resume();
+  std::vector<unsigned> states;
+  for (const auto& [status, stamp] : line_events(f)) states.push_back(status);
+  return states;
+}
+
 /// A reset from full-speed idle: to the chirp, its length, to the end of three pairs of the host's chirps that are long
 /// enough, after three that are not; and without an answer to the chirp.
 void measure_reset(RawBus& f, Clocks& clocks) {
@@ -295,5 +312,65 @@ TEST_CASE(
       REQUIRE(f.control({0x80, 0, 0, 0, 2}));
       fs_only ? measure_predictions(f, 60'000, 100, 192) : measure_predictions(f, 7'500, 12, 32);
     });
+  }
+}
+
+TEST_CASE("resume signalling that begins at any clock about the device's suspend is obeyed, and is no reset") {
+  struct Border {
+    bool fs_only;
+    std::int64_t clocks;
+    bool sleeps_before;
+    std::string what;
+  };
+  const std::vector<Border> borders{
+      {false, 181'000, false, "high speed: the line has been quiet for long, terminations go back to full speed"},
+      {false, 181'000 + 12'000, true, "high speed: the line tells suspend from reset"},
+      {true, 180'000, false, "full speed: the line has been quiet for long"}};
+  const std::vector<unsigned> slept{suspend, resume};
+  for (const auto& border : borders) {
+    CAPTURE(border.what);
+    RawBus f({.fs_only = border.fs_only});
+    REQUIRE(f.configure(0));
+    REQUIRE(f.write(0x005, 1U << line));
+    REQUIRE(clear_log(f));
+    // From before it, through the transceiver's latencies, to behind it.
+    constexpr std::int64_t before = -20, behind = 30;
+    bool sleeps = border.sleeps_before;
+    for (std::int64_t offset = before; offset <= behind; ++offset) {
+      CAPTURE(offset);
+      const auto states = resume_after(f, border.clocks + offset);
+      REQUIRE(f.control({0x80, 0, 0, 0, 2}));  // still at its address
+      if (offset != before && !states.empty()) sleeps = true;
+      CHECK(states == (sleeps ? slept : std::vector<unsigned>{}));
+    }
+    CHECK(sleeps);
+  }
+}
+
+TEST_CASE(
+    "a pulse on the wake-up pin while the line shows SE0 does not disturb a reset, and waits behind less than one") {
+  RawBus f({.edit = wakes_up});
+  auto& link = f.link();
+  for (const bool is_reset : {false, true}) {
+    CAPTURE(is_reset);
+    REQUIRE(f.configure(0));
+    REQUIRE(f.control({0, 3, 1, 0, 0}));
+    f.suspend();
+    f.pass(10 * bus::millisecond);
+    align(f);
+    const auto begin = link.now();
+    f.hold(bus::LineState::se0, bus::Duration{50 * clock_bits});
+    link.pulse_remote_wakeup();
+    f.pass(bus::Duration{50 * clock_bits});
+    if (!is_reset) link.release();
+    REQUIRE(link.wait_device_drives(bus::LineState::k, begin + 10 * bus::millisecond));
+    const auto drives = link.now();
+    REQUIRE(link.wait_device_releases(drives + 10 * bus::millisecond));
+    const std::int64_t expected = is_reset ? 150 : 100 + 120'000;
+    CHECK((drives - begin).bits / clock_bits >= expected);
+    CHECK((drives - begin).bits / clock_bits <= expected + 12);
+    CHECK((link.now() - drives).bits / clock_bits == (is_reset ? 90'000 : 180'000));
+    f.pass(10 * bus::millisecond);
+    align(f);
   }
 }
