@@ -14,8 +14,8 @@ set_target_properties(isochio-iig PROPERTIES EXPORT_NAME iig)
 install(TARGETS isochio-iig EXPORT isochio_targets RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 
 set(headers ${CMAKE_INSTALL_INCLUDEDIR}/isochio)
-install(DIRECTORY host/ DESTINATION ${headers} FILES_MATCHING PATTERN "*.h" PATTERN cli EXCLUDE PATTERN examples EXCLUDE
-        PATTERN iig EXCLUDE)
+install(DIRECTORY host/ DESTINATION ${headers} FILES_MATCHING PATTERN "*.h" PATTERN cli EXCLUDE PATTERN explore EXCLUDE
+        PATTERN process EXCLUDE PATTERN examples EXCLUDE PATTERN iig EXCLUDE)
 install(FILES verilator/simulated_device.h DESTINATION ${headers}/verilator)
 
 set(data ${CMAKE_INSTALL_DATADIR}/isochio)

@@ -1,20 +1,12 @@
 #include "cli/tasks.h"
 
-#include <poll.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <array>
-#include <cerrno>
-#include <cstring>
 #include <map>
-#include <optional>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
-#include "explore/write_all.h"
+#include "process/children.h"
 
 namespace isochio::cli {
 namespace {
@@ -162,58 +154,7 @@ Finished lost(const std::string& why) {
   return finished;
 }
 
-/// One process and the pipe from it.
-struct Child {
-  pid_t pid = -1;
-  int pipe = -1;
-  std::size_t task = 0;
-  std::string text;
-};
-
 using RunTask = std::function<Finished(const Task&, const std::function<void(double)>&)>;
-
-std::optional<Child> start(const Task& task, std::size_t number, const RunTask& run) {
-  std::array<int, 2> ends{};
-  if (::pipe(ends.data()) != 0) return std::nullopt;
-  std::fflush(stdout);
-  std::fflush(stderr);
-  const pid_t pid = ::fork();
-  if (pid < 0) {
-    ::close(ends[0]);
-    ::close(ends[1]);
-    return std::nullopt;
-  }
-  if (pid == 0) {
-    ::close(ends[0]);
-    std::string text;
-    try {
-      text = encode(run(task, {}));
-    } catch (const std::exception& problem) {
-      text = encode(lost(problem.what()));
-    }
-    explore::write_all(ends[1], text);
-    ::_exit(0);
-  }
-  ::close(ends[1]);
-  return Child{pid, ends[0], number, {}};
-}
-
-/// Reads what there is; true when the child has ended.
-bool read_some(Child& child) {
-  std::array<char, 65536> block{};
-  const auto n = ::read(child.pipe, block.data(), block.size());
-  if (n > 0) child.text.append(block.data(), static_cast<std::size_t>(n));
-  return n == 0 || (n < 0 && errno != EINTR);
-}
-
-Finished reap(const Child& child, const Task& task) {
-  ::close(child.pipe);
-  int status = 0;
-  while (::waitpid(child.pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (WIFSIGNALED(status)) return lost(fmt::format("{}: ended by signal {}", task.scenario, WTERMSIG(status)));
-  return decode(child.text);
-}
 
 class Pool {
  public:
@@ -223,50 +164,46 @@ class Pool {
             const std::atomic<bool>& interrupted) {
     std::size_t next = 0;
     std::size_t told = 0;
-    std::size_t done = 0;
     while (told < tasks_.size()) {
-      while (children_.size() < jobs_ && next < tasks_.size() && !interrupted) {
-        auto child = start(tasks_[next], next, run_);
-        if (child) {
-          children_.push_back(std::move(*child));
-        } else {
-          finished_[next] =
-              lost(fmt::format("{}: no process could be started: {}", tasks_[next].scenario, std::strerror(errno)));
-          ++done;
-        }
-        ++next;
-      }
-      if (children_.empty() && !finished_.contains(told)) return;  // interrupted
-      done += wait();
+      while (children_.running() < jobs_ && next < tasks_.size() && !interrupted) start(next++);
+      if (children_.running() == 0 && !finished_.contains(told)) return;  // interrupted
+      for (const auto& child : children_.wait(std::chrono::seconds(1))) finish(child.number, result_of(child));
       for (; finished_.contains(told); ++told) {
         tell(finished_[told]);
         finished_.erase(told);
       }
-      progress(static_cast<double>(done) / static_cast<double>(tasks_.size()));
+      progress(static_cast<double>(done_) / static_cast<double>(tasks_.size()));
     }
   }
 
  private:
-  /// Waits until something comes; how many children ended.
-  std::size_t wait() {
-    std::vector<pollfd> files;
-    for (const auto& child : children_) files.push_back({child.pipe, POLLIN, 0});
-    if (files.empty() || ::poll(files.data(), files.size(), 1000) <= 0) return 0;
-    std::size_t ended = 0;
-    for (std::size_t i = children_.size(); i-- > 0;) {
-      if (files[i].revents == 0 || !read_some(children_[i])) continue;
-      finished_[children_[i].task] = reap(children_[i], tasks_[children_[i].task]);
-      children_.erase(children_.begin() + static_cast<std::ptrdiff_t>(i));
-      ++ended;
-    }
-    return ended;
+  void start(std::size_t number) {
+    const auto started = children_.start(number, [this, &task = tasks_[number]] {
+      try {
+        return encode(run_(task, {}));
+      } catch (const std::exception& problem) {
+        return encode(lost(problem.what()));
+      }
+    });
+    if (!started) finish(number, lost(fmt::format("{}: {}", tasks_[number].scenario, started.error())));
+  }
+
+  Finished result_of(const process::Ended& child) const {
+    if (child.signal == 0) return decode(child.text);
+    return lost(fmt::format("{}: ended by signal {}", tasks_[child.number].scenario, child.signal));
+  }
+
+  void finish(std::size_t number, Finished finished) {
+    finished_[number] = std::move(finished);
+    ++done_;
   }
 
   const std::vector<Task>& tasks_;
   unsigned jobs_;
   const RunTask& run_;
-  std::vector<Child> children_;
+  process::Children children_;
   std::map<std::size_t, Finished> finished_;  ///< not yet told
+  std::size_t done_ = 0;
 };
 
 }  // namespace

@@ -2,8 +2,6 @@
 // a hang are findings. Several at once.
 #pragma once
 
-#include <sys/types.h>
-
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include "explore/finding.h"
+#include "process/children.h"
 
 namespace isochio::explore {
 
@@ -19,14 +18,11 @@ using RunScenario = std::function<Finding(const std::string& toml)>;
 
 class Isolated {
  public:
-  Isolated(RunScenario run, std::chrono::milliseconds limit) : run_(std::move(run)), limit_(limit) {}
-  ~Isolated();  ///< ends what still runs
-  Isolated(const Isolated&) = delete;
-  Isolated& operator=(const Isolated&) = delete;
+  Isolated(RunScenario run, std::chrono::milliseconds limit) : run_(std::move(run)), limit_(limit), children_(limit) {}
 
-  /// `number` names the run in next().
+  /// `number` names the run in wait(). Throws std::runtime_error if the machine has no process left.
   void start(std::size_t number, const std::string& toml);
-  std::size_t running() const { return children_.size(); }
+  std::size_t running() const { return children_.running(); }
   struct Ended {
     std::size_t number = 0;
     Finding finding;
@@ -36,24 +32,12 @@ class Isolated {
   /// One run, to its end.
   Finding run(const std::string& toml);
 
-  /// A run that waits instead of computing ends after so many times its limit.
-  static constexpr int patience = 10;
-
  private:
-  using Clock = std::chrono::steady_clock;
-  struct Child {
-    pid_t pid = -1;
-    int pipe = -1;
-    std::size_t number = 0;
-    Clock::time_point deadline;
-    std::string text;
-  };
-  bool read_some(Child& child) const;
-  Finding reap(const Child& child, bool late) const;
+  Finding finding_of(const process::Ended& child) const;
 
   RunScenario run_;
   std::chrono::milliseconds limit_;
-  std::vector<Child> children_;
+  process::Children children_;
 };
 
 }  // namespace isochio::explore
