@@ -35,6 +35,10 @@ constexpr ProfileFact xhci_facts[] = {
      "xHCI 6.4.5, facts 2.4"},
     {"periodic share", "80 % high speed, 90 % full speed; Bandwidth Error at Configure Endpoint",
      "xHCI 4.14.2, USB 2.0 5.6.4"},
+    {"macOS shows", "the entry's status in the frame list", "facts 2.4"},
+    {"Linux shows", "iso_frame_desc[].status", "drivers/usb/host/xhci-ring.c"},
+    {"libusb shows", "libusb_iso_packet_descriptor.status on Linux; the transfer is COMPLETED",
+     "libusb/os/linux_usbfs.c"},
 };
 
 constexpr ProfileFact ehci_facts[] = {
@@ -55,6 +59,10 @@ constexpr ProfileFact ehci_facts[] = {
     {"transaction errors", "XactErr for CRC, stuffing, PID and no answer; macOS: not_responding",
      "EHCI 3.3, facts 2.4"},
     {"periodic share", "by software, 80 %", "USB 2.0 5.6.4"},
+    {"macOS shows", "the entry's status in the frame list", "facts 2.4"},
+    {"Linux shows", "iso_frame_desc[].status", "drivers/usb/host/ehci-sched.c"},
+    {"libusb shows", "libusb_iso_packet_descriptor.status on Linux; the transfer is COMPLETED",
+     "libusb/os/linux_usbfs.c"},
 };
 
 constexpr ProfileFact ohci_facts[] = {
@@ -74,6 +82,10 @@ constexpr ProfileFact ohci_facts[] = {
     {"transaction errors", "CRC, BitStuffing, PIDCheckFailure, UnexpectedPID, DeviceNotResponding apart",
      "OHCI 4.3.3, facts 2.4"},
     {"periodic share", "by software, 90 %", "USB 2.0 5.6.4"},
+    {"macOS shows", "the entry's status in the frame list", "facts 2.4"},
+    {"Linux shows", "iso_frame_desc[].status", "drivers/usb/host/ohci-q.c, ohci.h"},
+    {"libusb shows", "libusb_iso_packet_descriptor.status on Linux; the transfer is COMPLETED",
+     "libusb/os/linux_usbfs.c"},
 };
 
 constexpr ProfileFact uhci_facts[] = {
@@ -88,8 +100,13 @@ constexpr ProfileFact uhci_facts[] = {
     {"ring runs dry", "nothing happens", "facts: USB 2.0 page"},
     {"too much data", "Babble Detected", "UHCI 3.2"},
     {"short IN", "ActLen; macOS: underrun", "UHCI 3.2, facts 2.4"},
-    {"transaction errors", "CRC/Time Out and Bitstuff Error apart; macOS: detailed", "UHCI 3.2, facts 2.4"},
+    {"transaction errors", "one bit for CRC, PID and no answer (not_responding), one for stuffing (bit_stuff)",
+     "UHCI 3.2; AppleUSBUHCI's TDToUSBError"},
     {"periodic share", "by software, 90 %", "USB 2.0 5.6.4"},
+    {"macOS shows", "the entry's status in the frame list", "facts 2.4"},
+    {"Linux shows", "iso_frame_desc[].status", "drivers/usb/host/uhci-q.c"},
+    {"libusb shows", "libusb_iso_packet_descriptor.status on Linux; the transfer is COMPLETED",
+     "libusb/os/linux_usbfs.c"},
 };
 
 // Linux: xhci-ring.c, ehci-sched.c, ohci-q.c and ohci.h, uhci-q.c. libusb: linux_usbfs.c, the packets of an iso URB.
@@ -141,10 +158,10 @@ constexpr StatusView uhci_statuses[] = {
     {Status::ok, "inactive", "success", "0", "COMPLETED"},
     {Status::short_packet, "inactive, less length", "underrun", "0", "COMPLETED"},
     {Status::no_response, "CRC/Time Out", "not_responding", "-EILSEQ", "ERROR"},
-    {Status::crc_error, "CRC/Time Out", "crc_error", "-EILSEQ", "ERROR"},
+    {Status::crc_error, "CRC/Time Out", "not_responding", "-EILSEQ", "ERROR"},
     {Status::bit_stuff, "Bitstuff Error", "bit_stuff", "-EPROTO", "ERROR"},
-    {Status::pid_error, "CRC/Time Out", "pid_check", "-EILSEQ", "ERROR"},
-    {Status::sequence_error, "CRC/Time Out", "wrong_pid", "-EILSEQ", "ERROR"},
+    {Status::pid_error, "CRC/Time Out", "not_responding", "-EILSEQ", "ERROR"},
+    {Status::sequence_error, "CRC/Time Out", "not_responding", "-EILSEQ", "ERROR"},
     {Status::overrun, "Babble Detected", "overrun", "-EOVERFLOW", "OVERFLOW"},
     {Status::missed, "still Active", "not_sent_2", "-EXDEV", "ERROR"},
 };
@@ -164,7 +181,7 @@ constexpr ControllerProfile all[] = {
      .ring_events = false,
      .missed_entry = "not_sent",
      .short_is_underrun = false,
-     .detailed_errors = false,
+     .wire_errors = "not_responding",
      .late_request_is_too_old = false,
      .facts = neutral_facts,
      .statuses = neutral_statuses},
@@ -182,7 +199,7 @@ constexpr ControllerProfile all[] = {
      .ring_events = true,
      .missed_entry = "overrun",
      .short_is_underrun = false,
-     .detailed_errors = false,
+     .wire_errors = "not_responding",
      .late_request_is_too_old = false,
      .facts = xhci_facts,
      .statuses = xhci_statuses},
@@ -200,7 +217,7 @@ constexpr ControllerProfile all[] = {
      .ring_events = false,
      .missed_entry = "not_sent",
      .short_is_underrun = true,
-     .detailed_errors = false,
+     .wire_errors = "not_responding",
      .late_request_is_too_old = false,
      .facts = ehci_facts,
      .statuses = ehci_statuses},
@@ -218,7 +235,7 @@ constexpr ControllerProfile all[] = {
      .ring_events = false,
      .missed_entry = "not_sent",
      .short_is_underrun = true,
-     .detailed_errors = true,
+     .wire_errors = "detailed",
      .late_request_is_too_old = true,
      .facts = ohci_facts,
      .statuses = ohci_statuses},
@@ -236,7 +253,7 @@ constexpr ControllerProfile all[] = {
      .ring_events = false,
      .missed_entry = "not_sent_2",
      .short_is_underrun = true,
-     .detailed_errors = true,
+     .wire_errors = "bit_stuff_apart",
      .late_request_is_too_old = false,
      .facts = uhci_facts,
      .statuses = uhci_statuses},

@@ -44,7 +44,7 @@ struct ControllerProfile {
   // What macOS makes of it.
   std::string_view missed_entry;  ///< "not_sent", "not_sent_2" or "overrun"
   bool short_is_underrun;
-  bool detailed_errors;          ///< CRC, bit stuffing and PIDs are told apart
+  std::string_view wire_errors;  ///< what is told apart: "not_responding", "detailed" or "bit_stuff_apart"
   bool late_request_is_too_old;  ///< a request of which no entry moved in time is iso_too_old as a whole
 
   std::span<const ProfileFact> facts;

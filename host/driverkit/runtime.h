@@ -36,8 +36,9 @@ enum class LateRequest : std::uint8_t { accumulated, iso_too_old };
 
 /// Status of entries with a wrong CRC, PID, sequence or bit stuffing.
 enum class WireErrors : std::uint8_t {
-  not_responding,  ///< all are transaction errors, as an xHCI controller reports them
-  detailed,        ///< kIOUSBCRCErr, kIOUSBBitstufErr, kIOUSBPIDCheckErr, kIOUSBWrongPIDErr, as OHCI and UHCI did
+  not_responding,   ///< all are transaction errors, as an xHCI controller reports them
+  detailed,         ///< kIOUSBCRCErr, kIOUSBBitstufErr, kIOUSBPIDCheckErr, kIOUSBWrongPIDErr, as OHCI did
+  bit_stuff_apart,  ///< kIOUSBBitstufErr; UHCI has one bit for all others and for no answer
 };
 
 enum class OverallStatus : std::uint8_t {

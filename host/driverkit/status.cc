@@ -58,7 +58,7 @@ IOReturn entry_return(Status status, const RuntimeOptions& options) {
     case Status::crc_error:
       return detailed ? kIOUSBCRCErr : kIOReturnNotResponding;
     case Status::bit_stuff:
-      return detailed ? kIOUSBBitstufErr : kIOReturnNotResponding;
+      return options.wire_errors != WireErrors::not_responding ? kIOUSBBitstufErr : kIOReturnNotResponding;
     case Status::pid_error:
       return detailed ? kIOUSBPIDCheckErr : kIOReturnNotResponding;
     case Status::sequence_error:

@@ -36,7 +36,7 @@ Outcome outcome_of(End end, const Terms& terms, const usb::EndpointConfig& endpo
     case End::crc:
       return {wire(kIOUSBCRCErr), 0, asked};
     case End::stuffing:
-      return {wire(kIOUSBBitstufErr), 0, asked};
+      return {terms.tells_stuffing_apart ? kIOUSBBitstufErr : wire(kIOUSBBitstufErr), 0, asked};
     case End::pid:
       return {wire(kIOUSBPIDCheckErr), 0, asked};
     case End::sequence:

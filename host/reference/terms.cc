@@ -19,12 +19,13 @@ std::optional<Terms> terms_of(std::string_view profile) {
     terms.threshold_microframes = 1;
     return terms;
   }
-  terms.tells_errors_apart = true;
   if (profile == "ohci") {
+    terms.tells_errors_apart = true;
     terms.late_request_is_too_old = true;
     return terms;
   }
   if (profile == "uhci") {
+    terms.tells_stuffing_apart = true;
     terms.missed = kIOUSBNotSent2Err;
     return terms;
   }

@@ -35,7 +35,8 @@ struct Terms {
   // entries and completions [driverkit-facts 2.4]
   Code missed = kIOUSBNotSent1Err;
   bool short_is_underrun = false;
-  bool tells_errors_apart = false;  ///< CRC, stuffing, PID and sequence have codes of their own
+  bool tells_errors_apart = false;    ///< CRC, stuffing, PID and sequence have codes of their own
+  bool tells_stuffing_apart = false;  ///< stuffing alone has
   bool late_request_is_too_old = false;
   enum class Overall : std::uint8_t { accumulated, overrun_on_short, always_overrun } overall = Overall::accumulated;
 };

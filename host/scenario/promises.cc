@@ -21,7 +21,10 @@ void overrule(Terms& terms, const Scenario& s) {
   if (given("controller.pipe_depth")) terms.most_requests = c.pipe_depth;
   if (given("driverkit.max_entries")) terms.most_entries = d.max_entries;
   if (given("driverkit.short_in")) terms.short_is_underrun = d.short_in == driverkit::ShortIn::underrun;
-  if (given("driverkit.wire_errors")) terms.tells_errors_apart = d.wire_errors == driverkit::WireErrors::detailed;
+  if (given("driverkit.wire_errors")) {
+    terms.tells_errors_apart = d.wire_errors == driverkit::WireErrors::detailed;
+    terms.tells_stuffing_apart = d.wire_errors == driverkit::WireErrors::bit_stuff_apart;
+  }
   if (given("driverkit.zero_start")) terms.takes_zero = d.zero_start == driverkit::ZeroStart::next_frame;
   if (given("driverkit.late_request"))
     terms.late_request_is_too_old = d.late_request == driverkit::LateRequest::iso_too_old;

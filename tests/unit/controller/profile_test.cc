@@ -32,10 +32,23 @@ TEST_CASE("the macOS status that a profile's table shows is what the DriverKit l
     for (const auto& view : profile.statuses) {
       CAPTURE(std::string(profile.name));
       CAPTURE(to_string(view.status));
-      // UHCI and EHCI can't tell a time-out from a CRC error by one bit alone; the table says what macOS made of it.
       CHECK(driverkit::return_word(driverkit::entry_return(view.status, options)) == view.macos);
     }
   }
+}
+
+TEST_CASE("what a controller reports alike, no system tells apart") {
+  for (const auto& profile : profiles())
+    for (const auto& one : profile.statuses)
+      for (const auto& other : profile.statuses) {
+        if (one.controller != other.controller) continue;
+        CAPTURE(std::string(profile.name));
+        CAPTURE(to_string(one.status));
+        CAPTURE(to_string(other.status));
+        CHECK(one.macos == other.macos);
+        CHECK(one.linux_code == other.linux_code);
+        CHECK(one.libusb == other.libusb);
+      }
 }
 
 TEST_CASE("frame counters wrap where their registers do") {

@@ -76,6 +76,11 @@ TEST_SUITE("reference: entries") {
       CHECK(after(row.kind, row.place, 0, usb::Speed::high, apart).allows(row.code, 0));
       CHECK_FALSE(after(row.kind, row.place, 0, usb::Speed::high, apart).allows(kIOReturnSuccess, 512));
     }
+    // UHCI has one bit for all but stuffing.
+    const auto uhci = *terms_of("uhci");
+    CHECK(after(Kind::bit_error, Place::payload, 0, usb::Speed::full, uhci).allows(kIOReturnNotResponding, 0));
+    CHECK_FALSE(after(Kind::bit_error, Place::payload, 0, usb::Speed::full, uhci).allows(kIOUSBCRCErr, 0));
+    CHECK(after(Kind::stuffing_error, Place::payload, 0, usb::Speed::full, uhci).allows(kIOUSBBitstufErr, 0));
   }
 
   TEST_CASE("a late answer is taken before 736 bit times (16 at full speed), and none after 816 (18)") {
