@@ -105,6 +105,7 @@ Packet CutLink::shortened(const Packet& packet) {
 /// device's what came before the cut.
 void CutLink::on_packet(const Packet& packet, usb::Speed speed) {
   if (observer_ == nullptr) return;
+  if (!packet.from_host && silent_) return;  // the host drives SE0 over it
   if (packet.from_host && !whole_.empty()) {
     Packet seen = packet;
     seen.bytes = whole_;

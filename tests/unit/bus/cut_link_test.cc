@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "controller/sim_host.h"
 #include "support/host_fixture.h"
 
@@ -100,5 +102,17 @@ TEST_SUITE("cut link") {
     CHECK(f.request.request.entries[2].complete == 512);
     CHECK(f.request.request.entries[3].status == Status::bit_stuff);
     CHECK(f.host.set_configuration(1).has_value());
+  }
+
+  TEST_CASE("of an answer that a reset comes before, nothing is seen on the wire") {
+    CutFixture f;
+    const auto at = f.at(3, 260);  // the token ends at 248
+    f.link.silence_at(at);
+    f.host.call_at(at, [&] { CHECK(f.host.reset_device().has_value()); });
+    f.run_frames(40);
+    CHECK(f.request.request.entries[3].status == Status::no_response);
+    const auto answers = std::count_if(f.log.packets.begin(), f.log.packets.end(),
+                                       [](const auto& one) { return !one.from_host && one.bytes.size() > 512; });
+    CHECK(answers == 3);
   }
 }
