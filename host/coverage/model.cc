@@ -59,7 +59,7 @@ std::vector<Exclusion> make_exclusions() {
       {{{"start", {"zero"}}, {"status", {"refused_too_new"}}}, "first frame 0 names no frame that could be too far"},
       {{{"direction", {"out"}}, {"status", joined({errors, {"underrun", "overrun"}})}},
        "isochronous OUT has no handshake: what was sent is good [USB 2.0 5.6.5]"},
-      {{{"direction", {"out"}}, {"fault", {"no_answer", "late_answer"}}},
+      {{{"direction", {"out"}}, {"fault", {"no_answer"}}},
        "a device answers nothing to isochronous OUT [USB 2.0 5.6.5]"},
       {{{"fault", {"none"}}, {"status", {"bit_stuff"}}}, "nothing else makes stuffing errors"},
       {{{"size", {"full"}}, {"status", {"underrun"}}}, "what fills the request is not short"},

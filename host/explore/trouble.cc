@@ -40,7 +40,7 @@ void add_details(Kind kind, const Circumstances& now, Random& random, bool token
       fault.word("pid", random.one_of({"data0", "data1", "data2", "mdata", "ack", "nak", "reserved"}));
       break;
     case Kind::truncated:
-      fault.set("bytes", random.between(1, 8));
+      fault.set("bytes", random.between(1, token ? 2 : 8));  // one byte is left
       break;
     case Kind::oversized:
       fault.set("bytes", random.between(1, 16));
@@ -84,6 +84,7 @@ void add_packets(Kind kind, const Circumstances& now, Random& random, Section& f
   const bool in = now.endpoints[stream].address.is_in();
   fault.word("endpoint", now.streams[stream]);
   if (kind == Kind::spurious_handshake) fault.word("from", random.one_of({"host", "device"}));
+  if (info.sender == fault::Sender::device_unless_said && !in) fault.word("from", "host");
   if (info.sender != fault::Sender::either || kind == Kind::spurious_handshake) return;
   const bool token = (info.packets & fault::PacketSet::token) != 0 && random.chance(30);
   if (token) fault.word("packet", "token");

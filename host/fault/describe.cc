@@ -31,7 +31,8 @@ std::string what(const InjectedFault& f) {
     case Kind::sof_lost:
       return "did not arrive: ";
     case Kind::late_answer:
-      return fmt::format("began {} ns after the host's packet: ", bus::to_ns(bus::Duration{f.detail}));
+      return fmt::format("began {} ns after the {}: ", bus::to_ns(bus::Duration{f.detail}),
+                         f.from_host ? "packet before" : "host's packet");
     case Kind::other_address:
       return fmt::format("address {} instead: ", f.detail);
     case Kind::spurious_handshake:

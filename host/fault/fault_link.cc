@@ -259,10 +259,12 @@ void FaultLink::apply(Trigger& trigger, Edit& edit, BusTime start) {
       edit.lost = true;
       break;
     case Kind::late_answer: {
-      const BusTime wanted = sent_end_ + bits(fault.bits);
+      // The host's data wait behind its token, its handshake behind the device's data.
+      const BusTime other = *fault.from_host ? bus_end_ : sent_end_;
+      const BusTime wanted = other + bits(fault.bits);
       edit.delay = std::max(edit.delay, wanted - start);
       start = std::max(start, wanted);
-      detail = (start - sent_end_).bits;
+      detail = (start - other).bits;
       break;
     }
     case Kind::other_address: {
@@ -364,6 +366,7 @@ bus::Packet FaultLink::send_edited(const std::vector<Trigger*>& triggers, std::s
                                    bool long_eop) {
   Edit edit{.bytes = bytes};
   apply_all(triggers, edit, link_.now());
+  if (edit.delay.bits > 0 && !edit.lost) link_.advance(link_.now() + edit.delay);
   bus::Packet packet = put(edit, long_eop);
   if (edit.repeat) {
     bus_end_ = packet.end;

@@ -35,7 +35,7 @@ enum class Kind : std::uint8_t {
   stuffing_error,      ///< seven ones in a row
   lost,                ///< a packet of the host does not arrive
   no_answer,           ///< a packet of the device does not arrive
-  late_answer,         ///< the device's packet begins so many bit times after the host's
+  late_answer,         ///< the packet that is waited for begins so many bit times after the other one
   other_address,       ///< a token for a device that is not there
   spurious_handshake,  ///< a handshake where an isochronous endpoint has none
   repeated_token,      ///< the token comes again

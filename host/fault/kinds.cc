@@ -18,7 +18,7 @@ constexpr std::array<KindInfo, kind_count> kinds{{
     {"stuffing_error", Sender::either, P::any, P::data, "byte "},
     {"lost", Sender::host, P::any, P::token, ""},
     {"no_answer", Sender::device, P::data | P::handshake, P::data | P::handshake, ""},
-    {"late_answer", Sender::device, P::data | P::handshake, P::data | P::handshake, "bits* "},
+    {"late_answer", Sender::device_unless_said, P::data | P::handshake, P::data | P::handshake, "bits* "},
     {"other_address", Sender::host, P::token, P::token, "address* "},
     {"spurious_handshake", Sender::either, P::data, P::data, "pid "},
     {"repeated_token", Sender::host, P::token, P::token, ""},

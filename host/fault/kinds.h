@@ -7,7 +7,12 @@
 
 namespace isochio::fault {
 
-enum class Sender : std::uint8_t { host, device, either };
+enum class Sender : std::uint8_t {
+  host,
+  device,
+  either,
+  device_unless_said,  ///< the device, or the host where `from` says so
+};
 
 struct KindInfo {
   const char* word;

@@ -120,7 +120,7 @@ void read_sender(Table& table, PlannedFault& fault, const KindInfo& info) {
   const auto word = table.word("from", {"host", "device"});
   if (!word) return;
   const bool host = *word == 0;
-  if (fault.from_host && *fault.from_host != host)
+  if (fault.from_host && *fault.from_host != host && info.sender != Sender::device_unless_said)
     table.fail("from", fmt::format("kind = \"{}\" is a fault of the {}", info.word, host ? "device" : "host"));
   if (!host && !fault.packets.has(PacketSet::data | PacketSet::handshake))
     table.fail("from", "a device sends data and handshakes only");
@@ -148,11 +148,37 @@ void read_values(Table& table, PlannedFault& fault) {
   if (const auto to = table.integer("to_ppm", -most_ppm, most_ppm)) fault.to_ppm = static_cast<std::int32_t>(*to);
 }
 
+/// A bit or byte that no packet of that kind has would never be spoiled, and nobody would know.
+void check_places(Table& table, const PlannedFault& fault) {
+  constexpr std::uint32_t token_bits = 11, crc5_bits = 5, crc16_bits = 16, pid_bits = 8, payload_bits = 8 * 1024;
+  constexpr std::uint32_t data_bytes = 1 + 1024 + 2, token_bytes = 3;
+  const bool data = fault.packets.has(PacketSet::data);
+  if (fault.kind == Kind::bit_error && fault.bit) {
+    const auto count = fault.place == Place::pid     ? pid_bits
+                       : fault.place == Place::token ? token_bits
+                       : fault.place == Place::crc   ? (data ? crc16_bits : crc5_bits)
+                                                     : payload_bits;
+    if (fault.place == Place::sync) table.fail("bit", "has no meaning with place = \"sync\": leave it out");
+    if (*fault.bit >= count)
+      table.fail("bit", fmt::format("there are {} bits in that part of the packet, from 0 on", count));
+  }
+  const auto longest = data ? data_bytes : fault.packets.has(PacketSet::token | PacketSet::sof) ? token_bytes : 1;
+  if (fault.kind == Kind::truncated && fault.bytes >= longest)
+    table.fail("bytes", fmt::format("such a packet has at most {} bytes, and one has to be left", longest));
+  if (fault.kind == Kind::stuffing_error && fault.byte && *fault.byte >= longest)
+    table.fail("byte", fmt::format("such a packet has at most {} bytes, from 0 on", longest));
+}
+
 /// What the keys must be to one another.
 void check_values(Table& table, const PlannedFault& fault) {
   const bool by_number = fault.kind == Kind::sof_number || fault.kind == Kind::frame_jump;
   if (by_number && table.has("number") == table.has("delta"))
     table.fail("delta", "either number (the frame number itself) or delta (how far off it is) has to be given");
+  if (by_number && table.has("delta") && fault.delta == 0) table.fail("delta", "0 is no other frame number");
+  if (fault.when.probability == 0) table.fail("probability", "0 means never: leave the fault out");
+  if (fault.packets.bits == PacketSet::sof && fault.when.nth > 1)
+    table.fail("nth", "there is one SOF in a (micro)frame");
+  if (fault.name.empty()) table.fail("name", "is empty: leave it out, or write how reports are to call the fault");
   if (fault.kind == Kind::wrong_data_pid && fault.pid_given && usb::kind(fault.pid) != usb::PidKind::data)
     table.fail("pid", "must be \"data0\", \"data1\", \"data2\" or \"mdata\"");
   if (fault.kind == Kind::spurious_handshake && usb::kind(fault.pid) != usb::PidKind::handshake)
@@ -189,6 +215,7 @@ PlannedFault read_fault(Table& table) {
   read_endpoint(table, fault);
   read_sender(table, fault, info);
   read_values(table, fault);
+  check_places(table, fault);
   check_values(table, fault);
   table.finish();
   return fault;

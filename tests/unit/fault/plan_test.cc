@@ -69,6 +69,17 @@ TEST_CASE("who sends the packet follows from the endpoint: data IN from the devi
   CHECK(plan.faults[3].from_host == true);
 }
 
+TEST_CASE("a late answer is the device's, unless the host is said to keep the device waiting") {
+  auto plan = good(
+      "[[fault]]\nkind = \"late_answer\"\nbits = 193\nendpoint = 0x81\n"
+      "[[fault]]\nkind = \"late_answer\"\nbits = 193\nendpoint = 0x01\nfrom = \"host\"\n"
+      "[[fault]]\nkind = \"late_answer\"\nbits = 193\n");
+  REQUIRE(plan.resolve("faults.toml", {}).has_value());
+  CHECK(plan.faults[0].from_host == false);
+  CHECK(plan.faults[1].from_host == true);
+  CHECK(plan.faults[2].from_host == false);
+}
+
 TEST_CASE("a fault that can't be made is refused with file, line, key and what to do") {
   const auto one = [](const std::string& keys) { return error_of("[[fault]]\n" + keys); };
   CHECK(one("kind = \"bit_eror\"\n") ==
@@ -99,6 +110,22 @@ TEST_CASE("a fault that can't be made is refused with file, line, key and what t
   CHECK(one("kind = \"spurious_handshake\"\npid = \"in\"\nendpoint = 1\n").find("fault[0].pid") != std::string::npos);
   CHECK(one("kind = \"wrong_data_pid\"\npid = \"in\"\nendpoint = 1\n").find("fault[0].pid") != std::string::npos);
   CHECK(one("kind = \"sof_lost\"\nfames = 2\n").find("do you mean \"frames\"?") != std::string::npos);
+  // What no packet has could never be spoiled.
+  const std::string bit = "kind = \"bit_error\"\nendpoint = 0x81\n";
+  CHECK(one(bit + "place = \"pid\"\nbit = 7\n").empty());
+  CHECK(one(bit + "place = \"pid\"\nbit = 8\n") ==
+        "faults.toml:5: fault[0].bit: there are 8 bits in that part of the packet, from 0 on");
+  CHECK(one(bit + "place = \"crc\"\nbit = 16\n").find("there are 16 bits") != std::string::npos);
+  CHECK(one(bit + "place = \"crc\"\npacket = \"token\"\nbit = 5\n").find("there are 5 bits") != std::string::npos);
+  CHECK(one(bit + "place = \"token\"\nbit = 11\n").find("there are 11 bits") != std::string::npos);
+  CHECK(one(bit + "place = \"sync\"\nbit = 0\n").find("no meaning with place") != std::string::npos);
+  CHECK(one("kind = \"truncated\"\nendpoint = 0x81\nbytes = 1027\n").find("fault[0].bytes") != std::string::npos);
+  CHECK(one("kind = \"truncated\"\nendpoint = 0x81\nbytes = 1026\n").empty());
+  CHECK(one("kind = \"stuffing_error\"\npacket = \"token\"\nbyte = 3\n").find("at most 3 bytes") != std::string::npos);
+  CHECK(one("kind = \"frame_jump\"\ndelta = 0\n").find("fault[0].delta") != std::string::npos);
+  CHECK(one("kind = \"sof_lost\"\nprobability = 0\n").find("means never") != std::string::npos);
+  CHECK(one("kind = \"sof_lost\"\nnth = 2\n").find("fault[0].nth") != std::string::npos);
+  CHECK(one("kind = \"sof_lost\"\nname = \"\"\n").find("fault[0].name: is empty") != std::string::npos);
   CHECK(error_of("seed = 3\n").find("write at least one [[fault]]") != std::string::npos);
   CHECK(error_of("[[fault]\n").find("faults.toml:1: not valid TOML") == 0);
 }
