@@ -15,7 +15,7 @@ constexpr std::int64_t most = 1'000'000'000'000;
 
 class Reader {
  public:
-  explicit Reader(const std::vector<std::string>& streams) : streams_(streams) {}
+  Reader(const std::vector<std::string>& streams, const char* type) : streams_(streams), type_(type) {}
 
   Expectation::Entry entry(Table& table) const {
     Expectation::Entry rule;
@@ -53,6 +53,8 @@ class Reader {
     rule.overall = code(table, "overall");
     rule.lead = table.integer("lead", -most, most);
     rule.gap = table.integer("gap", -most, most);
+    if (rule.gap && rule.requests.contains(0) && !rule.requests.contains(1))
+      table.fail("gap", "request 0 is the first: there is no gap before it");
     if (!rule.overall && !rule.lead && !rule.gap) table.fail("overall", "is missing: overall, lead or gap");
     table.finish();
     return rule;
@@ -69,6 +71,16 @@ class Reader {
     return rule;
   }
 
+  Expectation::Bulk bulk(Table& table) const {
+    Expectation::Bulk rule;
+    common(table, rule);
+    const auto given = number(table, "bytes");
+    if (!given) table.fail("bytes", "is missing: how many bytes the stream moves in the whole run");
+    rule.bytes = given.value_or(0);
+    table.finish();
+    return rule;
+  }
+
  private:
   static std::optional<std::uint64_t> number(Table& table, const char* key) {
     const auto value = table.integer(key, 0, most);
@@ -77,13 +89,13 @@ class Reader {
 
   template <typename Rule>
   void common(Table& table, Rule& rule) const {
-    rule.line = table.source().line_of(table.key());
+    if constexpr (requires { rule.line; }) rule.line = table.source().line_of(table.key());
     if (streams_.size() == 1) rule.stream = streams_.front();
     table.read("stream", rule.stream);
     if (std::find(streams_.begin(), streams_.end(), rule.stream) == streams_.end())
       table.fail("stream", rule.stream.empty()
                                ? "is missing: there are several streams; name one of " + config::quoted_list(streams_)
-                               : fmt::format("there is no isochronous stream \"{}\"", rule.stream));
+                               : fmt::format("there is no {} stream \"{}\"", type_, rule.stream));
   }
 
   /// A number, or a text that IndexSet understands.
@@ -140,10 +152,12 @@ class Reader {
     const auto given = number(table, "count");
     if (rule.placed && given) table.fail("count", "counts entries or calls wherever they are; leave it out");
     if (!rule.placed && !given) table.fail("count", "is missing: how many, if it is not said which");
+    if (given && *given == 0) table.fail("count", "0 of them is what holds without this item: leave it out");
     rule.count = given.value_or(0);
   }
 
   const std::vector<std::string>& streams_;
+  const char* type_;
 };
 
 void read_violations(Table table, Expectation& expectation) {
@@ -157,6 +171,8 @@ void read_violations(Table table, Expectation& expectation) {
 }
 
 void read_faults(Table table, const std::vector<std::string>& names, Expectation& expectation) {
+  if (names.empty() && !table.empty())
+    return table.fail(table.raw()->begin()->first.str(), "there is no [[fault]] in this scenario");
   for (const auto& name : names)
     if (const auto count = table.integer(name, 0, most)) expectation.faults[name] = static_cast<std::uint64_t>(*count);
   table.finish();
@@ -192,22 +208,26 @@ std::vector<check::Rule> driver_rules() {
   return rules;
 }
 
-Expectation read_expectation(Table& table, const std::vector<std::string>& streams,
-                             const std::vector<std::string>& faults) {
+Expectation read_expectation(Table& table, const Names& names) {
   Expectation expectation;
   table.read("promised", expectation.promised);
-  for (const char* other : {"entry", "refused", "request", "stream", "violations", "diagnosis", "faults", "error"})
+  for (const char* other :
+       {"entry", "refused", "request", "stream", "bulk", "violations", "diagnosis", "faults", "error"})
     if (expectation.promised && table.has(other))
       table.fail(other, "with promised = true the reference says what has to come; leave this out");
-  const Reader reader(streams);
+  const Reader reader(names.streams, "isochronous");
+  const Reader bulk_reader(names.bulk, "bulk");
   for (auto& rule : table.tables("entry")) expectation.entries.push_back(reader.entry(rule));
   for (auto& rule : table.tables("refused")) expectation.refusals.push_back(reader.refusal(rule));
   for (auto& rule : table.tables("request")) expectation.requests.push_back(reader.request(rule));
   for (auto& rule : table.tables("stream")) expectation.totals.push_back(reader.totals(rule));
+  for (auto& rule : table.tables("bulk")) expectation.bulk.push_back(bulk_reader.bulk(rule));
   read_violations(table.table("violations"), expectation);
-  read_faults(table.table("faults"), faults, expectation);
+  read_faults(table.table("faults"), names.faults, expectation);
   read_diagnoses(table, expectation);
   table.read("error", expectation.error);
+  if (table.has("error") && expectation.error.empty())
+    table.fail("error", "is empty: write a part of the message with which the run ends, or leave it out");
   return expectation;
 }
 

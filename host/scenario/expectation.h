@@ -57,10 +57,17 @@ struct Expectation {
     int line = 0;
   };
 
+  /// What a bulk stream moved in the whole run.
+  struct Bulk {
+    std::string stream;
+    std::uint64_t bytes = 0;
+  };
+
   std::vector<Entry> entries;
   std::vector<Refusal> refusals;
   std::vector<Request> requests;
   std::vector<Totals> totals;
+  std::vector<Bulk> bulk;
   std::map<check::Rule, std::uint64_t> violations;
   std::map<std::string, std::uint64_t> faults;  ///< by name: how often made; others as their `count` says, or at all
   std::vector<std::string> diagnoses;
@@ -70,9 +77,11 @@ struct Expectation {
 /// The rules of the diagnosis (docs/driver-patterns.md).
 std::vector<check::Rule> driver_rules();
 
-/// Reads a table [expect]. `streams`: the names of the isochronous streams; with one, rules need not name it. `faults`:
-/// the names of the [[fault]] tables.
-Expectation read_expectation(config::Table& table, const std::vector<std::string>& streams,
-                             const std::vector<std::string>& faults = {});
+/// What a scenario has that an expectation may name; of isochronous or bulk streams, one need not be named.
+struct Names {
+  std::vector<std::string> streams, bulk, faults;
+};
+/// Reads a table [expect].
+Expectation read_expectation(config::Table& table, const Names& names);
 
 }  // namespace isochio::scenario

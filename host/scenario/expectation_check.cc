@@ -48,7 +48,8 @@ ExpectationCheck::ExpectationCheck(const Expectation& expectation, const Scenari
     : expectation_(expectation),
       scenario_(scenario),
       counted_entries_(expectation.entries.size()),
-      counted_refusals_(expectation.refusals.size()) {
+      counted_refusals_(expectation.refusals.size()),
+      request_size_(expectation.entries.size()) {
   for (std::size_t i = 0; i < scenario.streams.size(); ++i) {
     const auto& target = plan.streams[i];
     Stream& s = streams_[target.endpoint.address.value];
@@ -57,6 +58,7 @@ ExpectationCheck::ExpectationCheck(const Expectation& expectation, const Scenari
     s.in_size = constant_in_size(scenario.streams[i], target, plan.device.test_requests.has_value());
     s.expected = planned_entries(scenario, scenario.streams[i], target);
   }
+  for (std::size_t i = 0; i < scenario.bulk.size(); ++i) bulk_[scenario.bulk[i].name] = plan.bulk[i].endpoint.address;
 }
 
 ExpectationCheck::Stream* ExpectationCheck::stream(usb::EndpointAddress endpoint) {
@@ -126,6 +128,10 @@ void ExpectationCheck::on_accepted(const controller::IsochRequest& request, std:
   call_ended(*s, kIOReturnSuccess, request.first_frame, running);
   placed(*s, request, running);
   s->in_flight.emplace(request.id, Flight{s->requests, s->planned_entries, {}});
+  for (std::size_t i = 0; i < request_size_.size(); ++i) {
+    const auto& rule = expectation_.entries[i];
+    if (rule.request == s->requests && rule.stream == s->name) request_size_[i] = request.entries.size();
+  }
   ++s->requests;
   s->planned_entries += request.entries.size();
   s->end = request.first_frame + driverkit::span_in_frames(scenario_.speed, s->interval, request.entries.size());
@@ -246,13 +252,23 @@ void ExpectationCheck::compare_sums(const Stream& stream, const std::string& err
   compare("bytes", bytes, stream.bytes);
 }
 
+void ExpectationCheck::bulk_moved(const std::vector<check::StreamStatistics>& all) {
+  for (const auto& rule : expectation_.bulk) {
+    const auto found = std::ranges::find(all, bulk_.at(rule.stream), &check::StreamStatistics::endpoint);
+    const std::uint64_t got = found == all.end() ? 0 : found->bytes;
+    if (got != rule.bytes)
+      mismatch(fmt::format("bulk stream \"{}\"", rule.stream), fmt::format("{} bytes", rule.bytes),
+               fmt::format("{} bytes", got));
+  }
+}
+
 /// What is expected of entries and calls must have had its chance.
 void ExpectationCheck::compare_reach() {
   const auto of = [&](const std::string& name) -> const Stream& {
     return std::ranges::find_if(streams_, [&](const auto& item) { return item.second.name == name; })->second;
   };
   const auto reach = [&](const std::string& name, const char* what, const IndexSet& set, std::uint64_t count) {
-    if (const auto last = set.last(); last && *last >= count)
+    if (set.least_end() >= count)
       mismatch(fmt::format("stream \"{}\"", name), fmt::format("{} {}", what, set.to_string()),
                fmt::format("only {} of them", count));
   };
@@ -264,6 +280,7 @@ void ExpectationCheck::compare_reach() {
                fmt::format("{}", counted_entries_[i]));
     if (rule.request) {
       reach(rule.stream, "request", IndexSet::one(*rule.request), of(rule.stream).requests);
+      if (*rule.request < of(rule.stream).requests) reach(rule.stream, "entry", rule.entries, request_size_[i]);
     } else if (rule.placed) {
       reach(rule.stream, "entry", rule.entries, of(rule.stream).entries);
     }

@@ -26,6 +26,8 @@ class ExpectationCheck final : public driverkit::IsochObserver {
   void on_entry(const controller::IsochRequest& request, std::size_t index, IOReturn status) override;
   void on_complete(const controller::IsochRequest& request, IOReturn overall) override;
 
+  /// What each endpoint has moved; before finish().
+  void bulk_moved(const std::vector<check::StreamStatistics>& all);
   /// The run is over; what comes later is not looked at. `error`: why it could not go on, or empty.
   report::ExpectationResult finish(const std::string& error, const check::Reporter& reporter,
                                    const report::FaultSummary& faults = {});
@@ -72,7 +74,9 @@ class ExpectationCheck final : public driverkit::IsochObserver {
   const Expectation& expectation_;
   const Scenario& scenario_;
   std::map<std::uint8_t, Stream> streams_;                         ///< by endpoint address
+  std::map<std::string, usb::EndpointAddress> bulk_;               ///< by name
   std::vector<std::uint64_t> counted_entries_, counted_refusals_;  ///< by rule
+  std::vector<std::uint64_t> request_size_;  ///< by rule for entries: how many the request that it names has
   Run run_;
   bool over_ = false;
   report::ExpectationResult result_;

@@ -76,11 +76,8 @@ std::uint64_t IndexSet::rank(std::uint64_t index) const {
   return before;
 }
 
-std::optional<std::uint64_t> IndexSet::last() const {
-  std::optional<std::uint64_t> greatest;
-  for (const Part& part : parts_)
-    if (part.last != open) greatest = part.last;
-  return greatest;
+std::uint64_t IndexSet::least_end() const {
+  return parts_.back().last == open ? parts_.back().first : parts_.back().last;
 }
 
 std::string IndexSet::to_string() const {

@@ -20,8 +20,8 @@ class IndexSet {
   bool contains(std::uint64_t index) const;
   /// How many members come before `index`.
   std::uint64_t rank(std::uint64_t index) const;
-  /// The greatest member of the bounded parts; empty if all parts are open.
-  std::optional<std::uint64_t> last() const;
+  /// The greatest member that has to exist for all parts to mean something: of a part without end, its first.
+  std::uint64_t least_end() const;
   std::string to_string() const;
 
   friend bool operator==(const IndexSet&, const IndexSet&) = default;

@@ -344,7 +344,7 @@ void read_driverkit(Table& table, driverkit::RuntimeOptions& options) {
   constexpr const char* missed_entry[] = {"not_sent", "overrun", "not_sent_2"};
   constexpr const char* zero_start[] = {"next_frame", "too_old"};
   constexpr const char* late_request[] = {"accumulated", "iso_too_old"};
-  constexpr const char* wire_errors[] = {"not_responding", "detailed"};
+  constexpr const char* wire_errors[] = {"not_responding", "detailed", "bit_stuff_apart"};
   constexpr const char* overall_status[] = {"accumulated", "overrun_on_short", "always_overrun"};
   constexpr const char* explicit_on_continuous[] = {"accepted", "bad_argument"};
   constexpr const char* sync_out_on_queue[] = {"completes", "hangs"};
@@ -429,16 +429,16 @@ std::vector<std::string> read_words(Table& table, std::string_view name) {
 void read_expect(Table& table, Scenario& scenario) {
   if (!table.has("expect")) return;
   auto expect = table.table("expect");
-  std::vector<std::string> streams;
-  for (const auto& stream : scenario.streams) streams.push_back(stream.name);
-  std::vector<std::string> faults;
-  for (const auto& fault : scenario.faults.faults) faults.push_back(fault.name);
-  scenario.expect = read_expectation(expect, streams, faults);
+  Names names;
+  for (const auto& stream : scenario.streams) names.streams.push_back(stream.name);
+  for (const auto& stream : scenario.bulk) names.bulk.push_back(stream.name);
+  for (const auto& fault : scenario.faults.faults) names.faults.push_back(fault.name);
+  scenario.expect = read_expectation(expect, names);
   auto others = expect.table("profiles");
   for (const auto& name : controller::profile_names()) {
     if (!others.has(name)) continue;
     auto other = others.table(name);
-    const auto expected = read_expectation(other, streams, faults);
+    const auto expected = read_expectation(other, names);
     other.finish();
     if (name == scenario.profile) scenario.expect = expected;
   }
@@ -479,6 +479,17 @@ std::optional<InputError> check_names(const Scenario& scenario) {
   }
   for (const auto& plan : scenario.bulk)
     if (!names_out(plan)) return error(plan, "source", fmt::format("there is no OUT stream named \"{}\"", plan.source));
+  return std::nullopt;
+}
+
+/// A fault that begins when all streams are over is never made. Events make a run longer.
+std::optional<InputError> check_faults(const Scenario& scenario) {
+  for (const auto& fault : scenario.faults.faults)
+    if (scenario.events.empty() && fault.when.frame >= scenario.frames)
+      return InputError{scenario.file.string(), fault.line, fault.path + ".frame",
+                        fmt::format("the streams last for {} frames, and this is behind them: a lower frame, or more "
+                                    "frames for the run",
+                                    scenario.frames)};
   return std::nullopt;
 }
 
@@ -562,6 +573,7 @@ tl::expected<Scenario, InputError> parse_scenario(std::string_view text, const s
   auto error = source.error();
   if (!error) error = check_names(scenario);
   if (!error) error = check_events(scenario);
+  if (!error) error = check_faults(scenario);
   if (error) return tl::unexpected(*error);
   return scenario;
 }

@@ -330,6 +330,7 @@ RunOutcome Run::run() {
   suite_.finish(host_->now());
   compare_payload();
   result_.outcome = outcome_.finish();
+  if (expectation_) expectation_->bulk_moved(suite_.streams());
   if (expectation_) result_.expectation = expectation_->finish(result_.error, suite_.reporter(), faults_.summary());
 
   result_.streams = suite_.streams();

@@ -93,10 +93,10 @@ TEST_CASE("an index set reads numbers, ranges, steps and lists, and counts its m
   CHECK(set->rank(4) == 1);
   CHECK(set->rank(6) == 3);
   CHECK(set->rank(18) == 5);
-  CHECK(set->last() == 6);
+  CHECK(set->least_end() == 10);
   CHECK(set->to_string() == "1, 4..6, 10../8");
-  CHECK(IndexSet::parse("3..17/8")->last() == 11);
-  CHECK_FALSE(IndexSet::all().last());
+  CHECK(IndexSet::parse("3..17/8")->least_end() == 11);
+  CHECK(IndexSet::all().least_end() == 0);
   for (const char* wrong : {"", "a", "5..4", "4..6, 6", "1,", "..4", "3/2", "1../0", "-1", "1..2..3"})
     CHECK_FALSE(IndexSet::parse(wrong));
 }
@@ -125,12 +125,46 @@ TEST_CASE("an expectation that is not well written names line and key") {
   CHECK(has(error_of("entry = [{ stream = \"inn\", entries = 3, status = \"overrun\" }]"), "no isochronous stream"));
   CHECK(has(error_of("diagnosis = \"wrong_spam\""), "do you mean \"wrong_span\"?"));
   CHECK(has(error_of("entrys = []"), "do you mean \"entry\"?"));
+  CHECK(has(error_of("entry = [{ count = 0, status = \"overrun\" }]"), "expect.entry[0].count: 0 of them"));
+  CHECK(has(error_of("request = [{ request = 0, gap = 0 }]"), "expect.request[0].gap: request 0 is the first"));
+  CHECK(has(error_of("error = \"\""), "x.toml:4: expect.error: is empty"));
+  CHECK(has(error_of("faults = { noise = 3 }"), "x.toml:4: expect.faults.noise: there is no [[fault]]"));
+  CHECK(has(error_of("[[fault]]\nkind = \"sof_lost\"\nframe = 1000\n"),
+            "x.toml:4: fault[0].frame: the streams last for 1000 frames"));
   const auto two = parse_scenario(
       "[[stream]]\nendpoint = \"in\"\n[[stream]]\nendpoint = \"out\"\n[expect]\nentry = [{ entries = 1, status = "
       "\"overrun\" }]\n",
       "x.toml");
   REQUIRE_FALSE(two);
   CHECK(has(two.error().to_string(), "there are several streams"));
+}
+
+TEST_CASE("what a bulk stream moved is compared to the byte, and only what bulk streams there are can be named") {
+  const std::string text = "[[stream]]\nendpoint = \"in\"\n[[bulk]]\nname = \"load\"\nendpoint = \"out\"\n[expect]\n";
+  const auto mismatches = [&](const std::string& expect, std::uint64_t moved) {
+    auto parsed = parse_scenario(text + expect, "x.toml");
+    REQUIRE(parsed);
+    Plan plan;
+    plan.streams.resize(1);
+    plan.bulk.resize(1);
+    plan.bulk[0].endpoint.address = {0x02};
+    ExpectationCheck check(*parsed->expect, *parsed, plan);
+    check::StreamStatistics load;
+    load.endpoint = {0x02};
+    load.bytes = moved;
+    struct Nowhere final : check::ViolationSink {
+      void report(const check::Violation&) override {}
+    } nowhere;
+    check.bulk_moved({load});
+    return check.finish("the rest is no matter here", check::Reporter{nowhere}).mismatches;
+  };
+  CHECK(mismatches("bulk = [{ bytes = 1024 }]\n", 1024) == 0);
+  CHECK(mismatches("bulk = [{ stream = \"load\", bytes = 1024 }]\n", 1023) == 1);
+  const auto wrong = [&](const std::string& expect) { return parse_scenario(text + expect, "x.toml").error(); };
+  CHECK(has(wrong("bulk = [{ stream = \"in\", bytes = 3 }]\n").to_string(),
+            "x.toml:7: expect.bulk[0].stream: there is no bulk stream \"in\""));
+  CHECK(has(wrong("bulk = [{ stream = \"load\" }]\n").to_string(), "expect.bulk[0].bytes: is missing"));
+  CHECK(has(error_of("bulk = [{ bytes = 3 }]"), "is missing"));
 }
 
 TEST_CASE("a run in which all is good meets an empty expectation") {
@@ -182,6 +216,28 @@ TEST_CASE("entries that are expected but never come are missed; neighbours that 
   CHECK(has(found[0].where, "entry 0..3 "));
   CHECK(found[1].expected == "entry 50..51");
   CHECK(found[1].got == "only 40 of them");
+}
+
+TEST_CASE("a set without end has to have a first member, and an entry of a request has to be in it") {
+  const auto mismatches = [](const std::string& expect) {
+    Happening run(expect);
+    run.run_whole(0x01);
+    for (int r = 0; r < 2; ++r) run.run_whole(0x81, 20);
+    return run.finish();
+  };
+  const auto entries = [&](const std::string& set) {
+    return mismatches("entry = [{ stream = \"in\", " + set + ", bytes = 64 }]");
+  };
+  CHECK(entries("entries = \"39..\"").empty());
+  CHECK(entries("entries = \"40..\"").size() == 1);
+  CHECK(entries("entries = \"3, 40../8\"").size() == 1);
+  CHECK(entries("request = 1, entries = 19").empty());
+  CHECK(entries("request = 1, entries = 20").size() == 1);
+  CHECK(entries("request = 2, entries = 0").size() == 1);
+  CHECK(entries("request = 1").empty());
+  CHECK(mismatches("request = [{ stream = \"in\", request = \"1..\", overall = \"success\" }]").empty());
+  CHECK(mismatches("request = [{ stream = \"in\", request = \"2..\", overall = \"success\" }]").size() == 1);
+  CHECK(mismatches("refused = [{ stream = \"in\", call = \"2..\", code = \"iso_too_old\" }]").size() == 1);
 }
 
 TEST_CASE("entries within a request, and counted ones wherever they are") {
