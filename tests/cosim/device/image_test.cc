@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "cosim/device/own_image.h"
 #include "cosim/device/raw_bus.h"
 
 using namespace isochio::test;
@@ -317,7 +318,53 @@ TEST_CASE("devices of random images answer every request as docs/device-image.md
       if (setup.type == 0x82 && setup.request == 12 && got != expected)
         expected = reference.answer(setup, (before + 1U) % 2048U);
       REQUIRE(got.has_value() == expected.has_value());
+      if (!got) REQUIRE(stalls(f, setup));
       if (got && (setup.type & 0x80U) != 0) REQUIRE(*got == *expected);
+    }
+  }
+}
+
+TEST_CASE("each request of chapter 9 is known by all of its bits") {
+  OwnImage image;
+  for (unsigned i = 16; i < header_size; ++i) image.bytes[i] = static_cast<std::uint8_t>(1 + 2 * (i % 8));
+  image.bytes[10] = 7;
+  image.endpoint(0x81, OwnImage::isochronous, 5);
+  image.endpoint(1, OwnImage::bulk, 5, 9);
+  image.endpoint(2, OwnImage::bulk);
+  image.endpoint(0x8f, OwnImage::bulk | 1U);
+  for (const unsigned type : {1U, 2U, 3U}) image.descriptor(type, type - 1, OwnImage::data_at + type, 10 + type);
+  RawBus f({.image = image.bytes});
+  Reference reference(image.bytes, true);
+  f.reset();
+  const RawBus::Setup requests[] = {
+      {0x80, 0, 0, 0, 2},  {0, 1, 1, 0, 0},       {0, 3, 1, 0, 0},    {0x80, 6, 0x100, 0, 18},
+      {0x80, 8, 0, 0, 1},  {0, 9, 1, 0, 0},       {0x81, 0, 0, 5, 2}, {0x81, 10, 0, 5, 1},
+      {1, 11, 9, 5, 0},    {0x82, 0, 0, 0x81, 2}, {0x82, 0, 0, 0, 2}, {0x82, 0, 0, 0x80, 2},
+      {2, 1, 0, 2, 0},     {2, 3, 0, 2, 0},       {2, 3, 0, 0x8f, 0}, {2, 1, 0, 0, 0},
+      {2, 3, 0, 0, 0},     {2, 1, 0, 0x81, 0},    {2, 3, 0, 0x81, 0}, {0x82, 12, 0, 0x81, 2},
+      {0x82, 12, 0, 0, 2}, {0x82, 12, 0, 2, 2},   {0, 7, 0, 0, 0},    {1, 1, 0, 5, 0},
+      {1, 3, 0, 5, 0},     {0x80, 6, 0x201, 0, 9}};
+  for (const auto& request : requests) {
+    REQUIRE(f.control({0, 9, 1, 0, 0}));
+    REQUIRE(reference.answer({0, 9, 1, 0, 0}, 0));
+    for (unsigned bit = 0; bit <= 48; ++bit) {
+      RawBus::Setup s = request;
+      if (bit < 8) s.type ^= static_cast<std::uint8_t>(1U << bit);
+      if (bit >= 8 && bit < 16) s.request ^= static_cast<std::uint8_t>(1U << (bit - 8));
+      if (bit >= 16 && bit < 32) s.value = low16(s.value ^ 1U << (bit - 16));
+      if (bit >= 32 && bit < 48) s.index = low16(s.index ^ 1U << (bit - 32));
+      s.length = (s.type & 0x80U) == 0 ? 0 : s.length;
+      if (left_out(s)) continue;
+      CAPTURE(int(s.type));
+      CAPTURE(int(s.request));
+      CAPTURE(s.value);
+      CAPTURE(s.index);
+      if (s.request == 12) f.next_frame();
+      const auto expected = reference.answer(s, f.frame_number());
+      if (expected)
+        REQUIRE(f.control(s) == *expected);
+      else
+        REQUIRE(stalls(f, s));
     }
   }
 }
