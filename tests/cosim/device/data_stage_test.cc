@@ -303,3 +303,32 @@ TEST_CASE("a SETUP while the last request is still carried out is served after i
     REQUIRE(f.read(0x00d) == 0x4321);
   }
 }
+
+TEST_CASE("the log's entries are whole at whatever time: each bit of the stamp") {
+  RawBus f({.fs_only = true});
+  REQUIRE(f.configure(0));
+  for (const int milliseconds : {30, 41, 70, 75, 143, 290, 570, 1'110, 2'250, 4'500, 8'900, 17'900, 35'800}) {
+    CAPTURE(milliseconds);
+    f.pass(milliseconds * bus::millisecond);  // suspended
+    REQUIRE(f.configure(0));
+    REQUIRE(clear_log(f));
+    for (int i = 0; i < 5; ++i) f.next_frame();
+    const auto now = static_cast<std::uint32_t>(f.link().now().bits / 8);
+    std::uint32_t last = 0;
+    int sofs = 0;
+    for (const auto& e : take_log(f)) {
+      // A PID byte's halves are each other's complement.
+      REQUIRE(((e.pid ^ e.pid >> 4U) & 0xfU) == 0xfU);
+      if (e.kind != 0 || ++sofs > 5) continue;
+      CHECK(e.endpoint == 0);
+      CHECK(e.length == f.frame_number() - 5U + static_cast<unsigned>(sofs));
+      CHECK(e.frame == e.length << 3U);
+      CHECK(e.pid == 0xa5);
+      CHECK(e.status == 0);
+      if (sofs > 1) CHECK(e.stamp - last + 5U - 60'000U <= 10U);  // a bit of full speed
+      last = e.stamp;
+    }
+    CHECK(sofs >= 5);
+    CHECK(now - last + 500U < 1'000U);
+  }
+}
