@@ -244,6 +244,32 @@ TEST_CASE("a packet one byte off its length, and a data packet without its CRC16
   }
 }
 
+TEST_CASE("a SETUP whose data is not eight bytes long is logged as what it is, and not answered") {
+  for (const bool fs_only : {false, true}) {
+    CAPTURE(fs_only);
+    RawBus f({.fs_only = fs_only});
+    REQUIRE(f.configure(0));
+    REQUIRE(f.write(0x004, 1U | 1U << 8U));
+    REQUIRE(clear_log(f));
+    f.next_frame();
+    std::vector<std::pair<unsigned, unsigned>> expected;
+    for (unsigned length = 0; length < 17; ++length) {
+      if (length == 8) continue;
+      f.token(Pid::setup, 0);
+      f.data(Pid::data0, RawBus::Bytes(length, 0x80));
+      CHECK(f.receive().empty());
+      expected.emplace_back(length, length < 8 ? 5 : 6);
+    }
+    std::vector<std::pair<unsigned, unsigned>> got;
+    for (const auto& e : take_log(f)) {
+      if (e.kind == data_out && e.status != 0) got.emplace_back(e.length, e.status);
+    }
+    CHECK(got == expected);
+    CHECK(f.read(0x017) == 8);  // TRUNCATED
+    CHECK(f.read(0x018) == 8);  // OVERSIZED
+  }
+}
+
 TEST_CASE("an SOF with another number than the next is logged as unexpected, and the frames go on from there") {
   for (const bool fs_only : {false, true}) {
     CAPTURE(fs_only);

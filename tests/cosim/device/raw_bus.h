@@ -22,6 +22,7 @@ struct RawBusOptions {
   bool full_speed_host = false;                           ///< answers no chirp
   std::function<void(description::Description&)> edit{};  ///< changes the description before it is compiled
   description::Bytes image{};                             ///< not empty: instead of a compiled description
+  bool idle_skipping = true;
 };
 
 class RawBus {
@@ -38,7 +39,7 @@ class RawBus {
         link_(verilated::make_simulated_device({
             .image = image_,
             .fs_only = options.fs_only,
-            .idle_skipping = true,
+            .idle_skipping = options.idle_skipping,
             .wave_path = {},
         })) {
     link_->set_attached(true);
