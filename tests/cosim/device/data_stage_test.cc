@@ -113,8 +113,18 @@ TEST_CASE("stored bytes are read back, of any length, at any place of the image"
       REQUIRE(f.control({0xc1, 1, 0, 0, 300}) == kept);
     }
     // Less than announced, up to a short packet; more is not taken.
-    REQUIRE(f.control({0x41, 1, 0, 0, 200}, Bytes(70, 0xee)));
-    std::fill_n(kept.begin(), 70, 0xee);
+    for (unsigned length = 0; length < 64; ++length) {
+      CAPTURE(length);
+      const unsigned all = length + (length % 4 == 3 ? 64 : 0);
+      Bytes sent(all);
+      for (unsigned i = 0; i < all; ++i) sent[i] = low8(29 * i + 3 * length);
+      REQUIRE(f.send_setup({0x41, 1, 0, 0, 200}));
+      if (all != length) REQUIRE(f.transact_out(Pid::data1, std::span(sent).first(64)) == Pid::ack);
+      REQUIRE(f.transact_out(all != length ? Pid::data0 : Pid::data1, std::span(sent).last(length)) == Pid::ack);
+      REQUIRE(f.transact_in().size() == 3);
+      std::copy(sent.begin(), sent.end(), kept.begin());
+      REQUIRE(f.control({0xc1, 1, 0, 0, 300}) == kept);
+    }
     REQUIRE(f.send_setup({0x41, 1, 0, 0, 3}));
     REQUIRE(f.transact_out(Pid::data1, Bytes(9, 0xdd)) == Pid::ack);
     REQUIRE(f.transact_in().size() == 3);
@@ -330,5 +340,57 @@ TEST_CASE("the log's entries are whole at whatever time: each bit of the stamp")
     }
     CHECK(sofs >= 5);
     CHECK(now - last + 500U < 1'000U);
+  }
+}
+
+TEST_CASE("every request takes a wLength of all its sixteen bits") {
+  OwnImage image;
+  image.test_requests();
+  image.settings(2);
+  image.endpoint(0x81, OwnImage::isochronous);
+  image.endpoint(2, OwnImage::bulk);
+  image.descriptor(0x30, 0, OwnImage::data_at, 1000);
+  image.rule({0xc1, 0, 0, OwnImage::data_at, 1000});
+  image.rule({0xc1, 5, 5});
+  image.rule({0x41, 1, 1, OwnImage::data_at, 0xffff});
+  image.rule({0x41, 2, 2});
+  image.rule({0x41, 5, 5});
+  for (const bool fs_only : {false, true}) {
+    RawBus f({.fs_only = fs_only, .image = image.bytes});
+    f.reset();
+    REQUIRE(f.control({0, 9, 1, 0, 0}));
+    for (int i = 0; i < 60; ++i) f.next_frame();
+    const std::pair<RawBus::Setup, unsigned> requests[] = {
+        {{0x80, 0, 0, 0, 0}, 2},  {{0x80, 8, 0, 0, 0}, 1},     {{0x81, 0, 0, 0, 0}, 2},
+        {{0x81, 10, 0, 0, 0}, 1}, {{0x82, 0, 0, 0, 0}, 2},     {{0x82, 0, 0, 0x81, 0}, 2},
+        {{0x82, 0, 0, 2, 0}, 2},  {{0x82, 12, 0, 0x81, 0}, 2}, {{0x80, 6, 0x3000, 0, 0}, 64},
+        {{0xc1, 0, 0, 0, 0}, 64}, {{0xc1, 5, 0, 0, 0}, 0},     {{0xc0, 1, 0, 0x300, 0}, 64},
+        {{0xc0, 2, 0, 0, 0}, 64}};
+    for (unsigned bit = 0; bit < 16; ++bit) {
+      CAPTURE(bit);
+      const unsigned length = 1U << bit;
+      for (auto [setup, most] : requests) {
+        CAPTURE(int(setup.type));
+        CAPTURE(int(setup.request));
+        setup.length = low16(length);
+        REQUIRE(f.send_setup(setup));
+        const unsigned whole = setup.type == 0xc0 && setup.request == 2 && length < 72 ? length / 12 * 12 : length;
+        CHECK(f.transact_in().size() == std::min(most, whole) + 3);
+        if (most < 64) CHECK(f.transact_out(Pid::data1, {}) == Pid::ack);
+      }
+      if (bit < 7) continue;
+      for (const std::uint8_t request : {1, 2, 5}) {
+        CAPTURE(int(request));
+        REQUIRE(f.send_setup({0x41, request, 0, 0x300, low16(length)}));
+        const Bytes packet(64);
+        CHECK(f.transact_out(Pid::data1, packet) == Pid::ack);
+        CHECK(f.transact_in() == Bytes{isochio::usb::pid_byte(Pid::stall)});
+        CHECK(f.transact_out(Pid::data0, packet) == Pid::ack);
+        if (bit == 7)
+          CHECK(f.transact_in().size() == 3);
+        else
+          CHECK(f.transact_in() == Bytes{isochio::usb::pid_byte(Pid::stall)});
+      }
+    }
   }
 }
