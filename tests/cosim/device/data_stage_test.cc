@@ -394,3 +394,35 @@ TEST_CASE("every request takes a wLength of all its sixteen bits") {
     }
   }
 }
+
+TEST_CASE("no entry of the log is lost between two readings of it") {
+  for (const bool fs_only : {false, true}) {
+    RawBus f({.fs_only = fs_only});
+    REQUIRE(f.configure(0));
+    REQUIRE(f.write(0x005, 0));
+    REQUIRE(clear_log(f));
+    f.next_frame();
+    REQUIRE(f.write(0x005, 1));  // SOFs only
+    for (unsigned i = 0; i < 150; ++i) f.next_frame();
+    REQUIRE(f.write(0x005, 0));
+    unsigned left = f.read(0x006);
+    REQUIRE(left >= 150);
+    std::uint32_t last = 0;
+    for (const std::uint16_t length :
+         {13, 12, 0, 11, 1, 23, 24, 25, 64, 65, 76, 128, 133, 11, 300, 600, 1200, 12, 65}) {
+      CAPTURE(length);
+      const auto got = f.control({0xc0, 2, 0, 0, length});
+      REQUIRE(got);
+      REQUIRE(got->size() == std::min<std::size_t>(length / 12U, left) * 12);
+      for (std::size_t at = 0; at < got->size(); at += 12) {
+        const auto* e = got->data() + at;
+        const std::uint32_t stamp = e[0] | e[1] << 8U | e[2] << 16U | std::uint32_t{e[3]} << 24U;
+        if (last != 0) CHECK(stamp - last + 10U - (fs_only ? 60'000U : 7'500U) <= 20U);
+        last = stamp;
+      }
+      left -= static_cast<unsigned>(got->size() / 12);
+      CHECK(f.read(0x006) == left);
+    }
+    CHECK(left == 0);
+  }
+}
