@@ -57,6 +57,13 @@ Json covered(const coverage::Hits& hits) {
   return j;
 }
 
+Json distribution(const Distribution& d) {
+  Json j{{"total", d.total()}, {"least", d.least()}, {"greatest", d.greatest()}, {"width", d.width()}};
+  j["places"] = Json::array();
+  d.for_each([&](std::int64_t first, std::uint64_t count) { j["places"].push_back({first, count}); });
+  return j;
+}
+
 }  // namespace
 
 tl::expected<std::unique_ptr<HtmlReport>, std::string> HtmlReport::create(const std::string& path,
@@ -85,6 +92,10 @@ std::string HtmlReport::meta(const RunResult& result) const {
   j["feedback"] = Json::array();
   for (const auto& stream : timeline_.feedback())
     j["feedback"].push_back({{"endpoint", stream.endpoint.value}, {"ideal", stream.ideal}});
+  const auto& distributions = timeline_.distributions();
+  j["distributions"] = {{"sof_interval", distribution(distributions.sof_interval)},
+                        {"response", distribution(distributions.response)},
+                        {"latency", distribution(distributions.latency)}};
   j["omitted"] = timeline_.omitted();
   j["coverage"] = covered(result.coverage);
   return for_script(j.dump(-1, ' ', false, Json::error_handler_t::replace));

@@ -56,6 +56,7 @@ void Timeline::on_packet(const bus::Packet& packet, usb::Speed speed) { wire_.pa
 void Timeline::on_line(LineEvent event, bus::BusTime at) { wire_.line(event, at); }
 
 void Timeline::on_sof(const check::Sof& sof) {
+  if (!sof.first) distributions_.sof_interval.add(sof.interval.bits);
   if (keep(sofs_, true)) sofs_.row({sof.time.bits, number(sof.at.value), sof.first ? 0 : sof.interval.bits});
 }
 
@@ -69,6 +70,7 @@ void Timeline::on_packet(const check::DecodedPacket& packet) {
 
 void Timeline::on_transaction(const check::Transaction& t) {
   const std::int64_t response = std::exchange(response_, -1);
+  if (response >= 0) distributions_.response.add(response);
   const bool in_order = t.outcome == check::Outcome::ok || t.outcome == check::Outcome::nak;
   if (!keep(transactions_, in_order)) return;
   transactions_.row({t.start.bits, (t.end - t.start).bits, number(t.at.value), t.endpoint.value, number(t.type),
@@ -119,6 +121,7 @@ void Timeline::on_complete(const controller::IsochRequest& request, Status overa
   const auto found = submitted_.find(request.id);
   const bus::BusTime submitted = found == submitted_.end() ? due : found->second;
   if (found != submitted_.end()) submitted_.erase(found);
+  distributions_.latency.add((now - due).bits);
   if (keep(completions_, overall == Status::ok || overall == Status::short_packet))
     completions_.row(
         {number(request.id), request.endpoint.value, isochronous, submitted.bits, due.bits, now.bits, number(overall)});

@@ -16,6 +16,7 @@
 #include "bus/link.h"
 #include "check/wire.h"
 #include "controller/host.h"
+#include "report/distribution.h"
 #include "report/packed_column.h"
 
 namespace isochio::report {
@@ -52,6 +53,14 @@ class Timeline final : public bus::PacketObserver, public controller::RequestObs
   /// Rows that were left out because there were too many.
   std::uint64_t omitted() const { return omitted_; }
 
+  /// In bits, of all there was, also of rows that were left out.
+  struct Distributions {
+    Distribution sof_interval;
+    Distribution response;  ///< end of the host's packet to the device's
+    Distribution latency;   ///< end of the last entry's (micro)frame to the completion of an isochronous request
+  };
+  const Distributions& distributions() const { return distributions_; }
+
   // observers
   void on_packet(const bus::Packet& packet, usb::Speed speed) override;
   void on_line(LineEvent event, bus::BusTime at) override;
@@ -79,6 +88,7 @@ class Timeline final : public bus::PacketObserver, public controller::RequestObs
   std::int64_t response_ = -1;        ///< of the device in the transaction under way, in bits; -1: none yet
   std::uint64_t offset_request_ = 0;  ///< where the data of an entry begins: kept from entry to entry
   std::size_t offset_index_ = 0, offset_ = 0;
+  Distributions distributions_;
   Table sofs_, transactions_, entries_, completions_, values_;
 };
 

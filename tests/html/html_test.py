@@ -35,6 +35,23 @@ request = 512
 completion_latency_us = 1
 """
 
+FAULTS = """
+frames = 40
+[[stream]]
+alternate = 1
+endpoint = "in"
+[[fault]]
+kind = "bit_error"
+endpoint = "in"
+frame = 10
+count = 3
+every = 7
+[[fault]]
+name = "a bad hub"
+kind = "sof_lost"
+frame = 20
+"""
+
 
 def start_browser():
     options = webdriver.ChromeOptions()
@@ -64,6 +81,10 @@ class Report(unittest.TestCase):
         with open(scenario, "w") as file:
             file.write(FAILING)
         cls.failing = make_report(scenario)
+        scenario = os.path.join(FOLDER, "faults.toml")
+        with open(scenario, "w") as file:
+            file.write(FAULTS)
+        cls.faults = make_report(scenario)
         cls.long = os.path.join(FOLDER, "long.html")
         subprocess.run([LONG_REPORT, "100000", cls.long], check=True)
 
@@ -170,6 +191,29 @@ class Report(unittest.TestCase):
         listed = self.script("return isochio.timeline.violations.length")
         self.assertEqual(listed, len(report["violations"]))
         self.assertEqual(len(self.rows("#violations-table")), 20)
+
+    def test_faults_are_listed_drawn_and_named_by_what_follows_them(self):
+        page, report, _ = self.faults
+        self.open(page)
+        self.check_nothing_wrong()
+        self.assertEqual(self.find("#faults-sum").text.split("\n"), ["bit_error 3", "a bad hub (sof_lost) 1"])
+        self.assertEqual([row[1:] for row in self.rows("#faults-table")],
+                         [[str(f["id"]), f["name"], f["what"]] for f in report["faults"]["listed"]])
+        self.assertEqual(self.script("return isochio.timeline.lanes.map((l) => l.label)")[:2], ["violations", "faults"])
+        after = {row[7] for row in self.rows("#violations-table")}
+        self.assertLessEqual({"1", "2", "3", "4"}, after)
+        self.find("#faults-table tbody button").click()
+        self.assertIn("of the payload inverted", self.find("#detail").text)
+        self.find("#first button").click()
+        self.assertIn(", after fault 1", self.find("#detail").text)
+
+    def test_a_page_without_room_is_drawn_again_when_it_has_some(self):
+        self.open(self.failing[0])
+        for display in ("none", ""):
+            self.script("document.querySelector('main').style.display = arguments[0];"
+                        "isochio.timeline.graph.resize()", display)
+        self.check_nothing_wrong()
+        self.assertGreater(self.colours(), 3)
 
     def test_the_timeline_zooms_by_keys_buttons_and_mouse(self):
         self.open(self.failing[0])

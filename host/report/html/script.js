@@ -51,14 +51,18 @@ function parseFrame(text) {
 
 // --- columns --------------------------------------------------------------------------------------------------------
 
+/// The bytes of a column: base64 and zlib undone.
 async function unpack(script) {
-  const rows = Number(script.dataset.rows), text = atob(script.textContent);
+  const text = atob(script.textContent);
   script.textContent = "";
   const packed = new Uint8Array(text.length);
   for (let i = 0; i < text.length; ++i) packed[i] = text.charCodeAt(i);
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const raw = new Uint8Array(await new Response(stream).arrayBuffer());
-  const wide = /\.(time|at|due|submitted)$/.test(script.dataset.column);
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/// The numbers of a column, as report/packed_column.h packs them.
+function decode(raw, rows, wide) {
   const values = wide ? new Float64Array(rows) : new Int32Array(rows);
   let at = 0, value = 0;
   const number = () => {
@@ -87,13 +91,22 @@ async function readTables() {
   if (typeof DecompressionStream === "undefined")
     throw new Error("this browser is too old; use Chrome 80, Firefox 113, Safari 16.4 or a later one");
   const scripts = [...document.querySelectorAll("script[data-column]")];
-  const columns = await Promise.all(scripts.map(unpack));
+  const packed = await Promise.all(scripts.map(unpack));
   const tables = {};
   scripts.forEach((script, i) => {
-    const [table, column] = script.dataset.column.split(".");
-    (tables[table] = tables[table] || {rows: columns[i].length})[column] = columns[i];
+    const [table, column] = script.dataset.column.split("."), rows = Number(script.dataset.rows);
+    addColumn(tables[table] = tables[table] || {rows}, column, packed[i], rows);
   });
   return tables;
+}
+
+/// Decoded when it is first asked for: of a long run most columns are wanted only once someone looks closely.
+function addColumn(table, name, packed, rows) {
+  Object.defineProperty(table, name, {configurable: true, enumerable: true, get() {
+    const value = decode(packed, rows, /^(time|at|due|submitted)$/.test(name));
+    Object.defineProperty(table, name, {value, enumerable: true});
+    return value;
+  }});
 }
 
 /// The first index of a sorted array whose value is not below `value`; `index` maps places to rows.
@@ -171,7 +184,6 @@ function showHead() {
     $("found").hidden = false;
     for (const [rule, c] of Object.entries(report.violation_counts).sort((a, b) => b[1].count - a[1].count))
       $("rules").append(element("span", {class: "chip"}, `${rule} ${grouped(c.count)}`));
-    if (meta.violations.length > 0) $("first").textContent = "First: " + violationText(meta.violations[0]) + ".";
   }
   const hidden = report.not_observable || [];
   $("made").textContent =
@@ -183,13 +195,16 @@ function showHead() {
 const violationPlace = (v) => high ? `${v.frame}.${v.microframe}` : String(v.frame);
 const violationText = (v) => `${v.rule} in frame ${violationPlace(v)}` + (v.endpoint ? `, endpoint ${v.endpoint}` : "") +
   (v.request ? `, request ${v.request}` : "") + (v.entry !== null ? ` entry ${v.entry}` : "") +
-  `: expected ${v.expected}, seen ${v.seen}`;
+  `: expected ${v.expected}, seen ${v.seen}` + (v.fault ? `, after fault ${v.fault}` : "");
+const faultText = (f) => `Fault ${f.id} "${f.name}" in frame ${violationPlace(f)}: ${f.what}`;
 
 // --- timeline -------------------------------------------------------------------------------------------------------
 
 class TimelineView {
-  constructor(tables, violations) {
+  constructor(tables, violations, faults) {
     this.tables = tables;
+    this.faults = faults;  // those that are listed, in order of time
+    this.faultTimes = Float64Array.from(faults, (fault) => fault.bits);
     this.violations = violations;  // in order of time
     this.violationTimes = Float64Array.from(violations, (v) => v.bits);
     this.makeLanes();
@@ -203,6 +218,7 @@ class TimelineView {
     const t = this.tables.transactions, c = this.tables.completions;
     this.lanes = [];
     if (this.violations.length) this.lanes.push({kind: "violations", label: "violations"});
+    if (this.faults.length) this.lanes.push({kind: "faults", label: "faults"});
     if (this.tables.sofs.rows) this.lanes.push({kind: "sof", label: "SOF"});
     for (const [e, rows] of byEndpoint(t.endpoint, (e) => (e & 15) === 0 ? 0 : e))
       this.lanes.push({kind: "transactions", label: endpointName(e), endpoint: e, rows});
@@ -214,7 +230,7 @@ class TimelineView {
     const t = this.tables.transactions.time, s = this.tables.sofs.time, c = this.tables.completions.time;
     const firsts = [t, s, c].filter((a) => a.length).map((a) => a[0]);
     const lasts = [t, s, c].filter((a) => a.length).map((a) => a[a.length - 1]);
-    for (const time of this.violationTimes) lasts.push(time);
+    for (const time of [...this.violationTimes, ...this.faultTimes]) lasts.push(time);
     this.from = (firsts.length ? Math.min(...firsts) : 0) / BITS_PER_MS;
     this.to = (lasts.length ? lasts.reduce((a, b) => Math.max(a, b)) : BITS_PER_MS) / BITS_PER_MS;
     if (this.to <= this.from) this.to = this.from + 1;
@@ -224,7 +240,8 @@ class TimelineView {
   overview() {
     const buckets = 600, sums = new Float64Array(buckets), t = this.tables.transactions;
     const scale = buckets / (this.to - this.from) / BITS_PER_MS, origin = this.from * BITS_PER_MS;
-    for (let i = 0; i < t.rows; ++i) sums[Math.min(buckets - 1, Math.max(0, (t.time[i] - origin) * scale | 0))] += t.length[i];
+    const {rows, time, length} = t;
+    for (let i = 0; i < rows; ++i) sums[Math.min(buckets - 1, Math.max(0, (time[i] - origin) * scale | 0))] += length[i];
     return Array.from(sums, (sum, i) => [this.from + (i + 0.5) / buckets * (this.to - this.from), sum]);
   }
 
@@ -250,7 +267,7 @@ class TimelineView {
   /// The colours of the scheme that the reader has now.
   colourOptions() {
     this.colours = {};
-    for (const name of ["ok", "bad", "idle", "done", "sof", "violation", "lane", "grid", "bg", "focus"]) this.colours[name] = css(name);
+    for (const name of ["ok", "bad", "idle", "done", "sof", "violation", "warn", "lane", "grid", "bg", "focus"]) this.colours[name] = css(name);
     return {rangeSelectorPlotFillColor: css("ok"), rangeSelectorPlotStrokeColor: css("ok"), rangeSelectorPlotFillGradientColor: css("bg"),
             rangeSelectorBackgroundStrokeColor: css("line"), rangeSelectorForegroundStrokeColor: dark.matches ? css("bg") : css("fg"),
             gridLineColor: css("grid"), axisLineColor: css("line")};
@@ -288,6 +305,7 @@ class TimelineView {
   }
 
   paint(context, area, graph) {
+    if (area.w < 1) return;  // hidden, or a page being laid out anew
     const [a, b] = graph.xAxisRange(), height = area.h / this.lanes.length;
     const view = {context, left: area.x, width: area.w, from: a * BITS_PER_MS, to: b * BITS_PER_MS,
                   scale: area.w / ((b - a) * BITS_PER_MS)};
@@ -324,7 +342,8 @@ class TimelineView {
     if (lane.kind === "transactions") this.paintTransactions(lane, view);
     if (lane.kind === "completions") this.paintCompletions(lane, view);
     if (lane.kind === "sof") this.paintSofs(view);
-    if (lane.kind === "violations") this.paintViolations(view);
+    if (lane.kind === "violations") this.paintMarks(view, this.violationTimes, this.colours.violation);
+    if (lane.kind === "faults") this.paintMarks(view, this.faultTimes, this.colours.warn);
   }
 
   paintTransactions(lane, view) {
@@ -350,13 +369,13 @@ class TimelineView {
 
   /// More transactions than pixels: height by bytes, colour by the worst.
   paintDense(lane, view, begin, end) {
-    const t = this.tables.transactions, rows = lane.rows, n = Math.ceil(view.width) + 1;
+    const {time, length, outcome} = this.tables.transactions, rows = lane.rows, n = Math.ceil(view.width) + 1;
     const sums = new Float64Array(n), worst = new Uint8Array(n);
     for (let k = begin; k < end; ++k) {
-      const row = rows[k], column = (t.time[row] - view.from) * view.scale | 0;
+      const row = rows[k], column = (time[row] - view.from) * view.scale | 0;
       if (column < 0 || column >= n) continue;
-      sums[column] += t.length[row];
-      const outcome = t.outcome[row], rank = outcome === OK ? 2 : outcome === NAK ? 1 : 3;
+      sums[column] += length[row];
+      const rank = outcome[row] === OK ? 2 : outcome[row] === NAK ? 1 : 3;
       if (rank > worst[column]) worst[column] = rank;
     }
     const most = sums.reduce((x, y) => Math.max(x, y), 1);
@@ -405,12 +424,12 @@ class TimelineView {
     }
   }
 
-  paintViolations(view) {
+  paintMarks(view, times, colour) {
     const context = view.context, middle = view.top + view.height / 2, size = Math.min(7, view.height / 2);
-    context.fillStyle = this.colours.violation;
+    context.fillStyle = colour;
     let last = -10;
-    for (let i = lowerBound(this.violationTimes, null, view.from); i < this.violationTimes.length && this.violationTimes[i] <= view.to; ++i) {
-      const x = view.left + (this.violationTimes[i] - view.from) * view.scale;
+    for (let i = lowerBound(times, null, view.from - size / view.scale); i < times.length && times[i] <= view.to; ++i) {
+      const x = view.left + (times[i] - view.from) * view.scale;
       if (x - last < 2) continue;
       last = x;
       context.beginPath();
@@ -449,6 +468,10 @@ class TimelineView {
       const s = this.tables.sofs, row = nearest(s.time, null);
       return row < 0 ? null : {time: s.time[row], text: `SOF of ${frameName(s.at[row])} at ${ms(s.time[row])}` +
                                (s.interval[row] ? `, ${us(s.interval[row])} after the last` : ", the first after a break")};
+    }
+    if (lane.kind === "faults") {
+      const row = nearest(this.faultTimes, null);
+      return row < 0 ? null : {time: this.faultTimes[row], text: faultText(this.faults[row])};
     }
     const row = nearest(this.violationTimes, null);
     return row < 0 ? null : {time: this.violationTimes[row], text: violationText(this.violations[row])};
@@ -563,9 +586,10 @@ class TimelineView {
   }
 }
 
-function showLegend(violations) {
+function showLegend(violations, faults) {
   const items = [["ok", "transaction"], ["idle", "NAK"], ["bad", "error"], ["done", "completion, from due to told"]];
   if (violations) items.push(["violation", "violation"]);
+  if (faults) items.push(["warn", "fault, made on purpose"]);
   for (const [colour, name] of items) {
     const mark = element("i", {});
     mark.style.background = `var(--${colour})`;
@@ -575,40 +599,26 @@ function showLegend(violations) {
 
 // --- histograms -----------------------------------------------------------------------------------------------------
 
-/// Counts of equal values; of ranges if there are too many.
-function bins(values) {
-  const most = 48, exact = new Map();
-  let low = Infinity, above = -Infinity, same = 0, last = NaN;
-  const enter = () => { if (same && exact.size <= most) exact.set(last, (exact.get(last) || 0) + same); };
-  for (let i = 0; i < values.length; ++i) {
-    const value = values[i];
-    if (value === last) {
-      ++same;
-      continue;
-    }
-    enter();
-    [last, same] = [value, 1];
-    if (value < low) low = value;
-    if (value > above) above = value;
-  }
-  enter();
-  const n = values.length;
+/// At most 48 bars [place, count] of a distribution.
+function bars(distribution) {
+  const most = 48, {least: low, greatest: above, total: n} = distribution;
   if (n === 0) return null;
-  if (exact.size <= most) {
-    const places = [...exact].sort((a, b) => a[0] - b[0]);
+  if (distribution.width === 1 && distribution.places.length <= most) {
+    const places = distribution.places;
     let width = above > low ? (above - low) / most : 1;
     for (let i = 1; i < places.length; ++i) width = Math.min(width, places[i][0] - places[i - 1][0]);
     return {places, width, low, above, n};
   }
-  const width = (above - low) / most, counts = new Float64Array(most);
-  for (const value of values) ++counts[Math.min(most - 1, (value - low) / width | 0)];
+  const width = Math.max(1, (above - low) / most), counts = new Float64Array(most);
+  for (const [first, count] of distribution.places)
+    counts[Math.max(0, Math.min(most - 1, (first + (distribution.width - 1) / 2 - low) / width | 0))] += count;
   const places = Array.from(counts, (count, i) => [low + (i + 0.5) * width, count]).filter((place) => place[1] > 0);
   return {places, width, low, above, n};
 }
 
 /// Makes the figure; what it returns draws it, once all figures stand and have their widths.
-function showHistogram(title, explanation, values, scale, unit) {
-  const h = bins(values);
+function showHistogram(title, explanation, distribution, scale, unit) {
+  const h = bars(distribution);
   const chart = element("div", {class: "chart", role: "img"});
   const caption = element("figcaption", {}, title, element("small", {}, explanation));
   const figure = element("figure", {}, caption, chart);
@@ -645,16 +655,12 @@ function followScheme(graph, own) {
   dark.addEventListener("change", () => graph.updateOptions({gridLineColor: css("grid"), axisLineColor: css("line"), ...own()}));
 }
 
-function showHistograms(tables) {
-  const s = tables.sofs, t = tables.transactions, c = tables.completions, nominal = high ? 125 : 1000;
-  const latency = [];
-  for (let i = 0; i < c.rows; ++i) if (c.kind[i] === 0) latency.push(c.time[i] - c.due[i]);
+function showHistograms() {
+  const nominal = high ? 125 : 1000, d = meta.distributions;
   const draws = [
-    showHistogram("SOF interval", `start of SOF to start of SOF; ${nominal} µs`,
-                  s.interval.filter((value) => value !== 0), BITS_PER_US, "µs"),
-    showHistogram("Device response", "end of the host's packet to the first bit of the device's",
-                  t.response.filter((value) => value >= 0), BITS_PER_US, "µs"),
-    showHistogram("Completion latency", "end of the last entry's (micro)frame to the completion", latency, BITS_PER_US, "µs"),
+    showHistogram("SOF interval", `start of SOF to start of SOF; ${nominal} µs`, d.sof_interval, BITS_PER_US, "µs"),
+    showHistogram("Device response", "end of the host's packet to the first bit of the device's", d.response, BITS_PER_US, "µs"),
+    showHistogram("Completion latency", "end of the last entry's (micro)frame to the completion", d.latency, BITS_PER_US, "µs"),
   ];
   for (const draw of draws) draw();
 }
@@ -714,9 +720,9 @@ function showFeedback(tables) {
 
 /// A table that holds one page of its rows only. `cells(row)` gives [text or node, class] of each column.
 class PagedTable {
-  constructor(place, columns, cells, nothing) {
+  constructor(name, place, columns, cells, nothing) {
     Object.assign(this, {columns, cells, nothing, page: 0, size: 20, rows: []});
-    this.scroll = element("div", {class: "scroll"});
+    this.scroll = element("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": name});
     this.back = element("button", {type: "button", onclick: () => this.turn(-1)}, "‹ Before");
     this.ahead = element("button", {type: "button", onclick: () => this.turn(1)}, "After ›");
     this.where = element("span", {role: "status"});
@@ -753,13 +759,32 @@ const placeButton = (text, bits, note, timeline) =>
 
 function showViolations(violations, timeline) {
   if (!violations.length) return;
+  const first = violations[0];
+  $("first").append("First: " + violationText(first) + ". ", placeButton("Show it", first.bits, violationText(first), timeline));
   $("violations-section").hidden = false;
-  const table = new PagedTable($("violations-table"),
-    [["frame"], ["rule", "text"], ["endpoint"], ["request"], ["entry"], ["expected", "text"], ["seen", "text"]],
+  const withFaults = violations.some((v) => v.fault !== null);
+  const table = new PagedTable("Violations", $("violations-table"),
+    [["frame"], ["rule", "text"], ["endpoint"], ["request"], ["entry"], ["expected", "text"], ["seen", "text"],
+     ...(withFaults ? [["after fault"]] : [])],
     (v) => [[placeButton(violationPlace(v), v.bits, violationText(v), timeline)], [v.rule, "text"], [v.endpoint || ""],
             [v.request === null ? "" : String(v.request)], [v.entry === null ? "" : String(v.entry)],
-            [v.expected, "text long"], [v.seen, "text long"]], "");
+            [v.expected, "text long"], [v.seen, "text long"], ...(withFaults ? [[v.fault === null ? "" : String(v.fault)]] : [])], "");
   table.set(violations);
+}
+
+/// What went wrong on purpose (docs/faults.md): each table of the plan, and what it did.
+function showFaults(faults, timeline) {
+  const {made, planned} = report.faults;
+  if (!planned.length) return;
+  $("faults-section").hidden = false;
+  $("faults-sum").append(...planned.map((p) =>
+    element("span", {class: "chip fault"}, (p.name === p.kind ? p.kind : `${p.name} (${p.kind})`) + " " + grouped(p.made))));
+  if (made > faults.length) $("faults-sum").append(element("span", {}, `the first ${grouped(faults.length)} are listed`));
+  if (!faults.length) return;
+  const table = new PagedTable("Faults", $("faults-table"),
+    [["frame"], ["fault"], ["name", "text"], ["what was done", "text"]],
+    (f) => [[placeButton(violationPlace(f), f.bits, faultText(f), timeline)], [String(f.id)], [f.name, "text"], [f.what, "text long"]], "");
+  table.set(faults);
 }
 
 function showEntries(tables, violations, timeline) {
@@ -771,12 +796,20 @@ function showEntries(tables, violations, timeline) {
       const k = key(v.request, v.entry);
       blamed.set(k, (blamed.has(k) ? blamed.get(k) + "; " : "") + v.rule);
     }
+  const requests = new Set([...blamed.keys()].map((k) => Math.floor(k / 131072)));
+  let last = -1, lastBlamed = false;  // entries of a request follow one another
+  const isBlamed = (row) => {
+    if (!blamed.size) return false;
+    const request = e.request[row];
+    if (request !== last) [last, lastBlamed] = [request, requests.has(request)];
+    return lastBlamed && rules(row) !== "";
+  };
   const rules = (row) => blamed.get(key(e.request[row], e.entry[row])) || "";
   $("show").append(element("option", {value: "wrong"}, "what is not in order"), element("option", {value: "all"}, "all"),
                    ...different(e.status).map((s) => element("option", {value: String(s)}, meta.status_names[s])));
   $("endpoint").append(element("option", {value: ""}, "all"),
                        ...different(e.endpoint).map((n) => element("option", {value: String(n)}, endpointName(n))));
-  const table = new PagedTable($("entries-table"),
+  const table = new PagedTable("Frame list", $("entries-table"),
     [["frame"], ["endpoint", "text"], ["request"], ["entry"], ["asked"], ["moved"], ["status", "text"], ["ended"], ["violations", "text"]],
     (row) => {
       const status = meta.status_names[e.status[row]], note = rules(row);
@@ -787,10 +820,10 @@ function showEntries(tables, violations, timeline) {
   const filter = () => {
     const show = $("show").value, endpoint = $("endpoint").value, frame = parseFrame($("frame").value);
     $("frame").setCustomValidity(frame || !$("frame").value.trim() ? "" : "A frame such as 1002, or 1002.3");
-    const rows = [];
+    const rows = [], {status} = e, wanted = Number(show), from = Number(endpoint);
     for (let i = 0; i < e.rows; ++i) {
-      if (show === "wrong" ? goodStatus[e.status[i]] && !(blamed.size && rules(i)) : show !== "all" && e.status[i] !== Number(show)) continue;
-      if (endpoint && e.endpoint[i] !== Number(endpoint)) continue;
+      if (show === "wrong" ? goodStatus[status[i]] && !isBlamed(i) : show !== "all" && status[i] !== wanted) continue;
+      if (endpoint && e.endpoint[i] !== from) continue;
       if (frame && (e.at[i] < frame.at || e.at[i] >= frame.at + frame.count)) continue;
       rows.push(i);
     }
@@ -818,10 +851,12 @@ function showCoverage() {
   $("coverage-sum").textContent = `This run alone was in ${grouped(covered.hit)} of ${grouped(covered.bins)} bins of the coverage model.`;
   $("coverage-table").append(element("table", {},
     element("thead", {}, element("tr", {}, element("th", {scope: "col"}, "dimension"), element("th", {scope: "col"}, "met"),
-                                 element("th", {scope: "col"}, "of"))),
-    element("tbody", {}, ...covered.dimensions.map((d) => element("tr", {}, element("th", {scope: "row"}, d.name),
-      element("td", {}, d.values.filter((v) => v.met).map((v) => v.value).join(", ")),
-      element("td", {}, String(d.values.length)))))));
+                                 element("th", {scope: "col"}, "values"))),
+    element("tbody", {}, ...covered.dimensions.map((d) => {
+      const met = d.values.filter((v) => v.met).map((v) => v.value);
+      return element("tr", {}, element("th", {scope: "row"}, d.name), element("td", {class: "long"}, met.join(", ")),
+                     element("td", {}, `${met.length} of ${d.values.length}`));
+    }))));
 }
 
 // --------------------------------------------------------------------------------------------------------------------
@@ -831,12 +866,14 @@ async function main() {
   showStreams();
   showCoverage();
   const violations = meta.violations.slice().sort((a, b) => a.bits - b.bits);
+  const faults = report.faults.listed.map((f) => ({...f, bits: f.time_ns * BITS_PER_US / 1000})).sort((a, b) => a.bits - b.bits);
   const tables = await readTables();
-  const timeline = new TimelineView(tables, violations);
-  showLegend(violations.length > 0);
-  showHistograms(tables);
+  const timeline = new TimelineView(tables, violations, faults);
+  showLegend(violations.length > 0, faults.length > 0);
+  showHistograms();
   showFeedback(tables);
   showViolations(violations, timeline);
+  showFaults(faults, timeline);
   showEntries(tables, violations, timeline);
   window.isochio = {timeline, tables};  // for a look from the browser's console
   document.documentElement.dataset.openedAfter = String(Math.round(performance.now()));
