@@ -19,13 +19,16 @@ using Json = nlohmann::ordered_json;
 
 // --- results --------------------------------------------------------------------------------------------------------
 
-/// All values by their path. A list of streams is named by endpoint, other lists stay values.
+/// All values by their path. Lists of streams are named by endpoint or name, other lists stay values.
 void flatten(const Json& j, const std::string& path, std::map<std::string, Json>& out) {
   if (j.is_object()) {
     for (const auto& [key, value] : j.items())
       flatten(value, path.empty() ? key : fmt::format("{}.{}", path, key), out);
   } else if (j.is_array() && path == "streams") {
     for (const auto& stream : j) flatten(stream, path + "." + stream.value("endpoint", "?"), out);
+  } else if (j.is_array() && path == "outcome") {
+    for (const auto& stream : j)
+      flatten(stream, path + "." + (stream.is_object() ? stream.value("stream", Json("?")).dump() : "?"), out);
   } else {
     out[path] = j;
   }
@@ -209,7 +212,15 @@ std::string place(std::uint64_t at, bool high_speed) {
   return high_speed ? fmt::format("{}.{}", at / 8, at % 8) : fmt::format("{}", at / 8);
 }
 
-std::string value_text(const Json& value) { return value.is_null() ? "-" : value.dump(); }
+/// Cut: whole lists are for --json.
+std::string value_text(const Json& value) {
+  constexpr std::size_t longest = 160;
+  std::string text = value.is_null() ? "-" : value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  if (text.size() <= longest) return text;
+  std::size_t end = longest;
+  while ((static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;  // not within a character
+  return text.substr(0, end) + "…";
+}
 
 std::string violation_text(const Json& v) {
   const auto word = [&](const char* key) {
@@ -236,6 +247,7 @@ tl::expected<Diff, std::string> diff_reports(const std::string& a, const std::st
   if (!reader_b.error().empty()) return tl::unexpected(reader_b.error());
   diff.high_speed = reader_a.rest().value("speed", "hs") == "hs" || reader_b.rest().value("speed", "hs") == "hs";
   diff.frames_compared = reader_a.has_frame_list() && reader_b.has_frame_list();
+  diff.one_frame_list = reader_a.has_frame_list() != reader_b.has_frame_list();
   if (!diff.frames_compared) {
     diff.frames.clear();
     diff.frame_differences = diff.places = 0;

@@ -33,8 +33,11 @@ struct Diff {
   std::uint64_t frame_differences = 0, places = 0;                 ///< all intervals; all rows that there would be
   bool high_speed = true;
   bool frames_compared = true;  ///< false: a report has no frame list (older than it)
+  bool one_frame_list = false;  ///< … and the other one has
 
-  bool same() const { return fields.empty() && violations_a.empty() && violations_b.empty() && frame_differences == 0; }
+  bool same() const {
+    return fields.empty() && violations_a.empty() && violations_b.empty() && frame_differences == 0 && !one_frame_list;
+  }
 };
 
 /// The error names the file and what is wrong with it.

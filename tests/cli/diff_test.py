@@ -111,6 +111,37 @@ class Diff(unittest.TestCase):
         self.assertEqual(self.diff(good, os.path.join(self.folder, "nothing.json")).returncode, 2)
         self.assertEqual(self.diff(good).returncode, 2)
 
+    def test_a_report_that_was_changed_by_hand_asks_for_no_endless_work(self):
+        good = self.report("a.json", "frames = 8\n" + STREAM)
+        def set_row(key, value):
+            return lambda report: report["frame_list"][0].__setitem__(key, value)
+        changes = {"repeat": set_row("repeat", 10**15), "step": set_row("step", -1), "interval": set_row("interval", 0),
+                   "frame": set_row("frame", 2**61), "count": set_row("entries", [[10**15, 1, 1, "ok"]]),
+                   "list": lambda report: report.update(frame_list=7), "rows": lambda report: report.update(frame_list=[1]),
+                   "violations": lambda report: report.update(violations=7), "violation": lambda report: report.update(violations=[7]),
+                   "place": lambda report: report.update(violations=[{"frame": "x"}]), "speed": lambda report: report.update(speed=7),
+                   "streams": lambda report: report.update(streams=[7]), "stream": lambda report: report.update(streams=[{"endpoint": 7}])}
+        for name, change in changes.items():
+            with self.subTest(name):
+                report = json.loads(open_text(good))
+                change(report)
+                bad = self.write(name + ".json", json.dumps(report))
+                for pair in ((good, bad), (bad, good)):
+                    done = subprocess.run([ISOCHIO, "diff", *pair], capture_output=True, text=True, timeout=60)
+                    self.assertEqual((done.returncode, done.stdout), (2, ""))
+                    self.assertIn(bad + ": is not a report of isochio run --json: ", done.stderr)
+
+    def test_a_report_without_frame_list_is_not_the_same_as_one_with(self):
+        good = self.report("a.json", "frames = 8\n" + STREAM)
+        report = json.loads(open_text(good))
+        del report["frame_list"]
+        old = self.write("old.json", json.dumps(report))
+        done = self.diff(good, old)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("frames: not compared; a report has no frame list", done.stdout)
+        self.assertFalse(self.diff_json(good, old)[1]["same"])
+        self.assertEqual(self.diff(old, old).returncode, 0)
+
     def test_large_reports_are_read_in_little_memory(self):
         rows = 100_000
         def text(odd):
