@@ -18,6 +18,12 @@ std::string merge_coverage(const std::string& file, const coverage::Hits& hits) 
   return written ? std::string() : written.error();
 }
 
+std::string check_coverage_file(const std::string& file) {
+  if (const auto there = coverage::Hits::load(file); !there) return there.error();
+  const auto checked = report::OutputFile::check(file);
+  return checked ? std::string() : checked.error();
+}
+
 namespace {
 
 struct Options {

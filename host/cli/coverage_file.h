@@ -11,4 +11,7 @@ namespace isochio::cli {
 /// the file's name; empty: nothing.
 std::string merge_coverage(const std::string& file, const coverage::Hits& hits);
 
+/// What would go wrong with merge_coverage, to be known before a long run; empty: nothing.
+std::string check_coverage_file(const std::string& file);
+
 }  // namespace isochio::cli

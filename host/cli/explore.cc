@@ -110,6 +110,13 @@ class Teller {
   std::string problem_;  ///< a file that can't be written
 };
 
+/// What is written at the end, known before a long campaign.
+std::string output_problem(const Options& options) {
+  if (!options.json.empty() && options.json != "-")
+    if (const auto checked = report::OutputFile::check(options.json); !checked) return checked.error();
+  return options.coverage.empty() ? std::string() : check_coverage_file(options.coverage);
+}
+
 int explore_scenarios(Options& options) {
   if (const auto problem = read_aims(options); !problem.empty()) return complain(problem);
   std::error_code error;
@@ -122,6 +129,7 @@ int explore_scenarios(Options& options) {
       std::signal(number, SIG_DFL);  // the second time it ends the program at once
     });
   if (const auto problem = read_holes(options); !problem.empty()) return complain(problem);
+  if (const auto problem = output_problem(options); !problem.empty()) return complain(problem);
   Teller teller(options);
   Progress progress(fmt::format("{} runs", options.campaign.runs));
   explore::Observed observed;

@@ -21,6 +21,7 @@
 #include "libusb/libusb_host.h"
 #include "libusb/watch.h"
 #include "report/report.h"
+#include "report/wave_file.h"
 #include "scenario/catalogue.h"
 #include "scenario/run.h"
 #include "scenario/scenario.h"
@@ -161,6 +162,14 @@ report::RunResult not_run(const std::string& scenario, const Options& options) {
   return result;
 }
 
+/// Opened before the run, so that a path that can't be written costs no time; none for an empty path.
+tl::expected<std::optional<report::WaveFile>, std::string> open_wave(const std::string& path) {
+  if (path.empty()) return std::nullopt;
+  auto file = report::WaveFile::create(path);
+  if (!file) return tl::unexpected(file.error());
+  return std::optional<report::WaveFile>(std::move(*file));
+}
+
 /// One run of a scenario; `trouble` says why there is no result.
 Finished run_one(const Options& options, const Task& task, bool several, const std::string& json,
                  const std::function<void(double)>& progress) {
@@ -186,7 +195,11 @@ Finished run_one(const Options& options, const Task& task, bool several, const s
   run.idle_skipping = !options.no_skip;
   run.json = !json.empty() ? json : options.json == "-" ? "" : output(options.json, name, ".json", several);
   run.html = output(options.html, name, ".html", several);
-  run.wave = output(options.wave, name, ".fst", several);
+  auto wave = open_wave(output(options.wave, name, ".fst", several));
+  if (!wave) return failed(bad_input, wave.error());
+  if (wave->has_value()) run.wave = (*wave)->part();
+  const auto wave_path = output(options.wave_on_violation, name, ".fst", several);
+  if (const auto checked = open_wave(wave_path); !checked) return failed(bad_input, checked.error());
   run.capture = output(options.capture, name, ".pcapng", several);
   run.payload = options.payload;
   run.received = options.received;
@@ -209,10 +222,14 @@ Finished run_one(const Options& options, const Task& task, bool several, const s
   }
   if (annotate) finished.notes = annotations(*loaded, *outcome);
   finished.output_failed = outcome->output_failed;
+  if (wave->has_value())
+    if (const auto whole = (*wave)->finish(); !whole) {
+      finished.notes += "isochio: " + whole.error() + "\n";
+      finished.output_failed = true;
+    }
   if (!options.wave_on_violation.empty() && outcome->result.verdict == report::Verdict::failed && !interrupted) {
     const auto waves = write_waves(*loaded, run, *outcome,
-                                   {output(options.wave_on_violation, name, ".fst", several),
-                                    bus::from_ns(static_cast<std::int64_t>(options.wave_window_ms * 1e6))});
+                                   {wave_path, bus::from_ns(static_cast<std::int64_t>(options.wave_window_ms * 1e6))});
     finished.notes += (waves ? *waves : "isochio: " + waves.error()) + "\n";
     finished.output_failed = finished.output_failed || !waves;
   }
@@ -327,6 +344,10 @@ int run_scenarios(const Options& options) {
   const auto tasks = tasks_of(options);
   if (const auto problem = usage_problem(options, tasks.size()); !problem.empty()) return complain(problem);
   const bool several = tasks.size() > 1;
+  if (!options.junit.empty())
+    if (const auto checked = report::OutputFile::check(options.junit); !checked) return complain(checked.error());
+  if (!options.coverage.empty())
+    if (const auto problem = check_coverage_file(options.coverage); !problem.empty()) return complain(problem);
   const StandardOutput standard_output(options.json == "-" && !several);
 
   for (const int signal : {SIGINT, SIGTERM})

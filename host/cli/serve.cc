@@ -16,6 +16,7 @@
 #include "cli/register_option.h"
 #include "description/description.h"
 #include "report/report.h"
+#include "report/wave_file.h"
 #include "scenario/catalogue.h"
 #include "scenario/fault_record.h"
 #include "serve/server.h"
@@ -164,7 +165,7 @@ std::string fault_text(const report::FaultSummary& faults) {
   return text + "\n";
 }
 
-int serve_device(Options options) {
+int serve_until_stopped(Options options) {
   const auto file = scenario::find(scenario::Shelf::devices, options.device);
   if (!file) return complain(file.error().to_string());
   const auto description = description::load(*file);
@@ -277,6 +278,18 @@ int serve_device(Options options) {
   for (const auto& violation : served.violations.lines()) fmt::print("  {}\n", violation);
   if (!stopped) return target_not_available;
   return served.violation_count() == 0 ? passed : checks_failed;
+}
+
+/// The wave file is whole once the device has gone.
+int serve_device(Options options) {
+  if (options.wave.empty()) return serve_until_stopped(std::move(options));
+  auto wave = report::WaveFile::create(options.wave);
+  if (!wave) return complain(wave.error());
+  options.wave = wave->part();
+  const int code = serve_until_stopped(std::move(options));
+  if (code != passed && code != checks_failed) return code;
+  const auto whole = wave->finish();
+  return whole ? code : complain(whole.error());
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "report/report.h"
+#include "report/wave_file.h"
 
 namespace isochio::cli {
 namespace {
@@ -77,7 +78,9 @@ tl::expected<std::string, std::string> write_waves(const scenario::Scenario& sce
   const Place place = first_place(first);
   options.json = options.html = options.capture = options.received = "";
   options.progress = {};
-  options.wave = request.path;
+  auto file = report::WaveFile::create(request.path);
+  if (!file) return tl::unexpected(file.error());
+  options.wave = file->part();
   options.wave_window = {std::max(bus::BusTime{}, place.at - request.margin), place.at + request.margin};
   const auto again = scenario::run(scenario, options);
   if (!again) return tl::unexpected(again.error().message);
@@ -87,6 +90,7 @@ tl::expected<std::string, std::string> write_waves(const scenario::Scenario& sce
         fmt::format("{}: the second run does not fail as the first one did ({} at {} ms): something "
                     "outside the scenario has changed",
                     request.path, place.what, milliseconds(place.at)));
+  if (const auto whole = file->finish(); !whole) return tl::unexpected(whole.error());
   fs::path save = request.path;
   save.replace_extension(".gtkw");
   const auto written =

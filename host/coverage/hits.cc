@@ -1,6 +1,7 @@
 #include "coverage/hits.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -66,6 +67,9 @@ tl::expected<Hits, std::string> Hits::parse(const std::string& json) {
 }
 
 tl::expected<Hits, std::string> Hits::load(const std::string& file) {
+  std::error_code ignored;
+  if (std::filesystem::is_character_file(file, ignored))  // it might never end
+    return tl::unexpected(file + ": is a device, no coverage of isochio");
   std::ifstream stream(file, std::ios::binary);
   if (!stream) return Hits{};
   std::stringstream text;

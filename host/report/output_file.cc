@@ -36,6 +36,15 @@ tl::expected<OutputFile, std::string> OutputFile::create(const std::string& path
   return OutputFile(file, path, std::move(part));
 }
 
+tl::expected<void, std::string> OutputFile::check(const std::string& path) {
+  std::error_code ignored;
+  const auto status = std::filesystem::status(path, ignored);
+  const bool special = std::filesystem::exists(status) && !std::filesystem::is_regular_file(status);
+  if (special && !std::filesystem::is_directory(status)) return {};
+  if (auto file = create(path); !file) return tl::unexpected(file.error());
+  return {};
+}
+
 void OutputFile::fail(std::string_view what) {
   if (error_.empty()) error_ = fmt::format("{}: the report can't be {}: {}", path_, what, std::strerror(errno));
 }

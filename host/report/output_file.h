@@ -19,6 +19,10 @@ class OutputFile {
   /// Without finish() nothing is left behind.
   ~OutputFile();
 
+  /// Whether create() would succeed, for what is written only after a long run. Leaves nothing behind; does not open
+  /// what is no ordinary file.
+  static tl::expected<void, std::string> check(const std::string& path);
+
   /// The first error is kept for finish().
   void write(std::string_view text);
   bool is_open() const { return file_ != nullptr; }

@@ -29,6 +29,7 @@
 #include "scenario/plan.h"
 #include "scenario/promises.h"
 #include "scenario/real_host.h"
+#include "scenario/received_file.h"
 #include "scenario/register_names.h"
 
 namespace isochio::scenario {
@@ -170,8 +171,7 @@ class Run {
   std::unique_ptr<report::JsonReport> json_;
   std::unique_ptr<report::HtmlReport> html_;
   std::unique_ptr<capture::PcapngWriter> capture_;
-  File received_{nullptr, std::fclose};
-  std::string received_path_;
+  std::optional<ReceivedFile> received_;
   std::unique_ptr<bus::Link> link_;
   std::unique_ptr<bus::CutLink> cut_link_;  ///< over link_, if there are events
   std::unique_ptr<controller::Host> host_;
@@ -233,14 +233,9 @@ tl::expected<void, RunError> Run::open_outputs() {
     faults_.show_in(capture_.get());
   }
   if (!options_.payload.empty()) {
-    received_path_ = options_.received;
-    if (received_path_.empty()) {
-      received_.reset(std::tmpfile());
-    } else {
-      received_.reset(std::fopen(received_path_.c_str(), "wb+"));
-    }
-    if (!received_)
-      return failed(fmt::format("{}: can't be written", received_path_.empty() ? "a temporary file" : received_path_));
+    auto received = ReceivedFile::create(options_.received);
+    if (!received) return failed(received.error());
+    received_.emplace(std::move(*received));
   }
   return {};
 }
@@ -461,7 +456,7 @@ void Run::make_streams() {
         return intervals / plan_.streams[i].endpoint.interval * plan_.streams[i].endpoint.capacity() *
                scenario_.streams[i].depth;
       },
-      received_.get());
+      received_ ? received_->stream() : nullptr);
   join(
       plan_.bulk, bulk_loops,
       [&](std::size_t i) { return std::size_t{scenario_.bulk[i].bytes} * scenario_.bulk[i].depth; }, nullptr);
@@ -663,9 +658,17 @@ tl::expected<void, std::string> Run::read_counters() {
 /// The file that went out, against the file that came back: read from disk again, apart from the streams' own check.
 void Run::compare_payload() {
   if (!received_) return;
-  std::fflush(received_.get());
-  const auto path = received_path_.empty() ? fmt::format("/proc/self/fd/{}", fileno(received_.get())) : received_path_;
-  const auto compared = check::compare_files(options_.payload, path);
+  // A file that can't be written says nothing about the device.
+  if (const auto written = received_->flush(); !written) {
+    output_failed_ = true;
+    if (result_.error.empty()) result_.error = written.error();
+    return;
+  }
+  const auto compared = check::compare_files(options_.payload, received_->readable_path());
+  if (const auto kept = received_->keep(); !kept) {
+    output_failed_ = true;
+    if (result_.error.empty()) result_.error = kept.error();
+  }
   if (!compared) {
     if (result_.error.empty()) result_.error = compared.error();
     return;

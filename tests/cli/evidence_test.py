@@ -136,5 +136,51 @@ class Evidence(unittest.TestCase):
         self.assertEqual(at, len(capture))
 
 
+    def test_waves_that_do_not_fit_on_the_disk_are_an_error_and_leave_nothing(self):
+        # Not a limit as above: the FST writer asks for no errors, so the file has to be found incomplete.
+        for option in ("--wave", "--wave-on-violation"):
+            with self.subTest(option):
+                done = run("run", self.late, "--frames", "8", option, self.path("full.fst"), file_limit=300_000)
+                self.assertEqual(done.returncode, 2, done.stdout)
+                self.assertIn(self.path("full.fst") + ": the waves can't be written whole", done.stdout)
+                self.assertEqual([file for file in os.listdir(self.folder) if file.startswith("full")], [])
+
+    def test_what_came_back_and_does_not_fit_on_the_disk_is_not_blamed_on_the_device(self):
+        payload = self.path("payload", "isochio " * 30_000)
+        done = run("run", "loopback", "--payload", payload, "--received", self.path("back"), "--json", self.path("r.json"), file_limit=100_000)
+        self.assertEqual(done.returncode, 2, done.stdout)
+        self.assertIn(self.path("back") + ": what came back can't be written: ", done.stdout)
+        self.assertNotIn("payload_corrupt", done.stdout)
+        self.assertEqual([file for file in os.listdir(self.folder) if file.startswith("back")], [])
+        done = run("run", "loopback", "--payload", payload, "--received", self.path("back"))
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertEqual(self.read("back"), self.read("payload"))
+
+    def test_no_output_takes_the_place_of_what_is_no_ordinary_file(self):
+        payload = self.path("payload", "isochio " * 100)
+        folder = os.path.join(self.folder, "folder")
+        os.mkdir(folder)
+        pipe = os.path.join(self.folder, "pipe")
+        os.mkfifo(pipe)
+        outputs = ["--json", "--html", "--junit", "--coverage", "--wave", "--wave-on-violation", "--capture", "--received"]
+        for option in outputs:
+            places = {folder: "irectory", os.path.join(self.folder, "missing", "x"): "No such file", os.path.join(self.late, "x"): "Not a directory"}
+            if option in ("--wave", "--wave-on-violation", "--received"):
+                places[folder] = places[pipe] = "no ordinary file"
+            if option == "--coverage":
+                places[folder] = "is no coverage"
+                places["/dev/zero"] = "is a device"
+            for place, why in places.items():
+                with self.subTest(option, place=place):
+                    scenario = ("loopback", "--payload", payload) if option == "--received" else (self.late,)
+                    done = run("run", *scenario, "--frames", "4", option, place)
+                    self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
+                    self.assertIn(why, done.stderr)
+                    self.assertIn(place, done.stderr)
+                    self.assertNotIn("at high speed", done.stdout)  # it was known before the run
+        self.assertTrue(os.path.isdir(folder))
+        self.assertEqual(sorted(os.listdir(self.folder)), ["folder", "late.toml", "payload", "pipe"])
+
+
 if __name__ == "__main__":
     unittest.main(argv=[sys.argv[0], *sys.argv[2:]])
