@@ -1,7 +1,10 @@
 // isochio: the command.
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <exception>
+#include <string>
 
 #include <fmt/format.h>
 
@@ -51,7 +54,13 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): only ou
     return app.exit(error) == 0 ? passed : bad_input;
   }
   try {
-    return action();
+    const int code = action();
+    // What was printed into a full disk or a closed pipe is an error, too.
+    errno = ENOSPC;  // if the reason is no longer known: the usual one
+    const bool failed = std::ferror(stdout) != 0;
+    if (std::fflush(stdout) != 0 || failed)
+      return complain(std::string("standard output can't be written: ") + std::strerror(errno));
+    return code;
   } catch (const std::exception& error) {
     return complain(error.what());
   }

@@ -89,21 +89,44 @@ std::string target_problem(const Options& options) {
 /// With several scenarios an output is a folder with one file for each.
 std::string output(const std::string& option, const std::string& scenario, const char* extension, bool several) {
   if (option.empty() || !several) return option;
-  fs::create_directories(option);
   return (fs::path(option) / (scenario + extension)).string();
 }
 
+/// As a shell takes it for one word.
+std::string shell_word(const std::string& text) {
+  constexpr const char* plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,@%+";
+  if (!text.empty() && text.find_first_not_of(plain) == std::string::npos) return text;
+  std::string word = "'";
+  for (const char c : text) word += c == '\'' ? "'\\''" : std::string(1, c);
+  return word + "'";
+}
+
+/// What stands in the way of the outputs, to be known before a long run; empty: nothing.
+std::string output_problem(const Options& options, bool several) {
+  for (const auto* folder :
+       {&options.json, &options.html, &options.wave, &options.wave_on_violation, &options.capture}) {
+    if (!several || folder->empty() || *folder == "-") continue;
+    std::error_code error;
+    fs::create_directories(*folder, error);
+    if (error) return fmt::format("{}: the folder for several files can't be made: {}", *folder, error.message());
+  }
+  if (!options.junit.empty())
+    if (const auto checked = report::OutputFile::check(options.junit); !checked) return checked.error();
+  return options.coverage.empty() ? std::string() : check_coverage_file(options.coverage);
+}
+
 std::string repeat_command(const Options& options, const std::string& name, const std::string& profile,
-                           std::uint64_t seed) {
-  auto text = fmt::format("isochio run {} --seed {}", name, seed);
+                           std::optional<std::uint64_t> seed) {
+  auto text = "isochio run " + shell_word(name);
+  if (seed) text += fmt::format(" --seed {}", *seed);
   if (!options.speed.empty()) text += " --speed " + options.speed;
   if (options.frames) text += fmt::format(" --frames {}", *options.frames);
   if (!profile.empty()) text += " --profile " + profile;
   if (options.target != "sim") text += " --target " + options.target;
-  if (!options.device.empty()) text += " --device " + options.device;
+  if (!options.device.empty()) text += " --device " + shell_word(options.device);
   if (!options.bus_port.empty()) text += " --bus-port " + options.bus_port;
   if (options.buffered) text += " --buffered";
-  if (!options.payload.empty()) text += " --payload " + options.payload;
+  if (!options.payload.empty()) text += " --payload " + shell_word(options.payload);
   return text;
 }
 
@@ -154,11 +177,11 @@ class StandardOutput {
 };
 
 /// What reports say of a scenario that could not be run.
-report::RunResult not_run(const std::string& scenario, const Options& options) {
+report::RunResult not_run(const Task& task, const Options& options) {
   report::RunResult result;
-  result.scenario = fs::path(scenario).stem().string();
+  result.scenario = fs::path(task.scenario).stem().string();
   result.seed = options.seed.value_or(0);
-  result.repeat_command = "isochio run " + scenario;
+  result.repeat_command = repeat_command(options, task.scenario, task.profile, options.seed);
   return result;
 }
 
@@ -180,7 +203,7 @@ Finished run_one(const Options& options, const Task& task, bool several, const s
     return finished;
   };
   const bool annotate = in_github_workflow();
-  finished.result = not_run(task.scenario, options);
+  finished.result = not_run(task, options);
   const auto loaded = load(options, task.scenario, task.profile);
   if (!loaded) {
     if (annotate) finished.notes = annotation(loaded.error());
@@ -344,10 +367,7 @@ int run_scenarios(const Options& options) {
   const auto tasks = tasks_of(options);
   if (const auto problem = usage_problem(options, tasks.size()); !problem.empty()) return complain(problem);
   const bool several = tasks.size() > 1;
-  if (!options.junit.empty())
-    if (const auto checked = report::OutputFile::check(options.junit); !checked) return complain(checked.error());
-  if (!options.coverage.empty())
-    if (const auto problem = check_coverage_file(options.coverage); !problem.empty()) return complain(problem);
+  if (const auto problem = output_problem(options, several); !problem.empty()) return complain(problem);
   const StandardOutput standard_output(options.json == "-" && !several);
 
   for (const int signal : {SIGINT, SIGTERM})

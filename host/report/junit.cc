@@ -84,12 +84,15 @@ std::string expectation_case(const RunResult& r) {
   const std::string head =
       fmt::format("    <testcase classname=\"isochio.{}\" name=\"expectation\" time=\"0\"", escape(r.scenario));
   if (e.mismatches == 0) return head + "/>\n";
-  std::string reasons;
-  for (const auto& m : e.listed)
-    reasons += escape(fmt::format("{}: expected {}, got {}", m.where, m.expected, m.got)) + "\n";
+  std::string reasons, first;
+  for (const auto& m : e.listed) {
+    const std::string reason = escape(fmt::format("{}: expected {}, got {}", m.where, m.expected, m.got));
+    if (first.empty()) first = ", first " + reason;
+    reasons += reason + "\n";
+  }
   if (e.mismatches > e.listed.size()) reasons += fmt::format("and {} more\n", e.mismatches - e.listed.size());
-  return fmt::format("{}>\n      <failure message=\"{} outcome{} not as expected\">{}{}</failure>\n    </testcase>\n",
-                     head, e.mismatches, e.mismatches == 1 ? "" : "s", reasons, repeat(r));
+  return fmt::format("{}>\n      <failure message=\"{} outcome{} not as expected{}\">{}{}</failure>\n    </testcase>\n",
+                     head, e.mismatches, e.mismatches == 1 ? "" : "s", first, reasons, repeat(r));
 }
 
 }  // namespace

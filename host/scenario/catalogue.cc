@@ -60,8 +60,10 @@ tl::expected<fs::path, InputError> find(Shelf shelf, const std::string& name, co
   }
   const char* kind = shelf == Shelf::scenarios ? "scenario" : "device";
   const auto near = config::nearest(name, names);
-  const auto hint =
-      near ? fmt::format("did you mean \"{}\"?", *near) : fmt::format("there are: {}", fmt::join(names, ", "));
+  constexpr std::size_t few = 20;
+  const auto hint = near                  ? fmt::format("did you mean \"{}\"?", *near)
+                    : names.size() <= few ? fmt::format("there are: {}", fmt::join(names, ", "))
+                                          : fmt::format("isochio list shows the {} that there are", names.size());
   return tl::unexpected(InputError{name, 0, "", fmt::format("no {} of that name; {}", kind, hint)});
 }
 

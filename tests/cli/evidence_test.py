@@ -96,6 +96,25 @@ class Evidence(unittest.TestCase):
         self.assertEqual(int(tree.get("failures")), 1)
         self.assertEqual(int(tree.get("errors")), 1)
 
+    def test_the_command_to_repeat_repeats_also_where_names_have_spaces(self):
+        os.mkdir(self.path("it's a folder"))
+        scenario = self.path("it's a folder/my late.toml", LATE)
+        run("run", scenario, "--frames", "8", "--seed", "7", "--junit", self.path("j.xml"))
+        failure = xml.parse(self.path("j.xml")).getroot().find(".//failure")
+        command = re.search(r"^Repeat: isochio (run .*)$", failure.text, re.M).group(1)
+        again = subprocess.run(f"'{ISOCHIO}' {command} --junit '{self.path('again.xml')}'", shell=True, capture_output=True, text=True)
+        self.assertEqual(again.returncode, 1, again.stderr)
+        self.assertEqual(xml.parse(self.path("again.xml")).getroot().find(".//failure").text, failure.text)
+        # Also of what could not be run, with all that it depends on.
+        run("run", self.late, "--frames", "8", "--profile", "uhci", "--seed", "3", "--junit", self.path("n.xml"))
+        self.assertIn("--seed 3 --frames 8 --profile uhci", xml.parse(self.path("n.xml")).getroot().find(".//error").text)
+
+    def test_a_failed_expectation_says_the_first_reason(self):
+        expecting = self.path("expecting.toml", "frames = 8\n[[stream]]\nalternate = 2\nendpoint = \"in\"\n[expect]\nviolations = { crc = 1 }\n")
+        run("run", expecting, "--junit", self.path("j.xml"))
+        failure = xml.parse(self.path("j.xml")).getroot().find(".//failure")
+        self.assertEqual(failure.get("message"), "1 outcome not as expected, first violations: expected 1 of the rule crc, got 0")
+
     def test_a_workflow_gets_annotations_with_file_and_line(self):
         quiet = run("run", self.late)
         self.assertNotIn("::error", quiet.stdout)
@@ -155,6 +174,21 @@ class Evidence(unittest.TestCase):
         done = run("run", "loopback", "--payload", payload, "--received", self.path("back"))
         self.assertEqual(done.returncode, 0, done.stdout)
         self.assertEqual(self.read("back"), self.read("payload"))
+
+    def test_what_can_not_be_printed_is_an_error(self):
+        if not os.path.exists("/dev/full"):
+            self.skipTest("there is no /dev/full")
+        for arguments in (["run", "fs-1023", "--frames", "4"], ["run", "fs-1023", "--frames", "4", "--json", "-"], ["list"]):
+            with self.subTest(arguments=arguments), open("/dev/full", "w") as full:
+                done = subprocess.run([ISOCHIO, *arguments], stdout=full, stderr=subprocess.PIPE, text=True)
+                self.assertEqual(done.returncode, 2)
+                self.assertIn("No space left on device", done.stderr)
+
+    def test_several_reports_want_a_folder(self):
+        for jobs in ("1", "2"):
+            done = run("run", self.late, "fs-1023", "--frames", "4", "--jobs", jobs, "--json", self.late)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(self.late + ": the folder for several files can't be made: ", done.stderr)
 
     def test_no_output_takes_the_place_of_what_is_no_ordinary_file(self):
         payload = self.path("payload", "isochio " * 100)

@@ -160,7 +160,7 @@ function showHead() {
   const nsText = (ns) => (ns / 1000).toFixed(3) + " µs";
   const violations = Object.values(report.violation_counts).reduce((sum, c) => sum + c.count, 0);
   const {min, max, intervals} = report.sof;
-  const sofInterval = !intervals ? "not seen" : min === max ? nsText(min) : `${nsText(min)} … ${nsText(max)}`;
+  const sofInterval = !intervals ? "not seen" : min === max ? nsText(min) : `${(min / 1000).toFixed(3)} … ${nsText(max)}`;
   const figures = [
     ["violations", grouped(violations)], ["requests", grouped(report.requests)], ["entries", grouped(report.entries)],
     ["bytes moved", report.bytes < 1e8 ? grouped(report.bytes) : grouped(Math.round(report.bytes / 1e6)) + " MB"],
