@@ -176,8 +176,8 @@ class Report(unittest.TestCase):
         self.assertFalse(self.find("#found").is_displayed())
         self.assertIn("bins of the coverage model", self.find("#coverage-sum").text)
         rows = [row.text for row in self.browser.find_elements(By.CSS_SELECTOR, "#coverage-table tbody tr")]
-        self.assertIn("direction in, out 2", rows)
-        self.assertIn("fault none 35", rows)
+        self.assertIn("direction in, out 2 of 2", rows)
+        self.assertIn("fault none 1 of 35", rows)
 
     def test_a_failing_run_says_what_was_found_and_where(self):
         page, report, code = self.failing
