@@ -128,7 +128,9 @@ Status IsochPipe::take(Pid pid, std::span<const std::uint8_t> payload) {
 IsochPipe::Ended IsochPipe::finish(Status status, bus::BusTime now, bool served) {
   Slot& slot = queue_.front();
   IsochEntry& entry = slot.request->entries[slot.entry];
-  entry.complete = moved_;
+  // What was not sent counts 0 bytes, whatever the first of several transactions moved [driverkit-facts 2.4].
+  const bool not_sent = status == Status::missed || status == Status::aborted || status == Status::no_device;
+  entry.complete = not_sent ? 0 : moved_;
   entry.status = status;
   entry.time = now;
   slot.overall = accumulate(slot.overall, status);

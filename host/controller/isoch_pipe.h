@@ -70,6 +70,8 @@ class IsochPipe {
   usb::FrameTime next_service() const { return next_service_; }
   /// The one in which the last entry moved or should have; `never` if there was none.
   usb::FrameTime last_service() const { return last_service_; }
+  /// Transactions of the entry at the head have been, and more follow.
+  bool between_transactions() const { return transaction_ != 0; }
   /// Worst case of the next transaction on the wire.
   bus::Duration longest() const;
   /// Runs the next transaction of the entry that is due. Status::pending: more transactions follow. Else the entry's

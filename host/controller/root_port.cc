@@ -68,6 +68,7 @@ void RootPort::hold(LineState state, BusTime until) {
 void RootPort::suspend() {
   if (suspended_ || !controller_.running()) return;
   suspended_ = true;
+  controller_.finish_interval();
   speed_ = link_.speed();
   controller_.stop();
   if (speed_ == Speed::high) {

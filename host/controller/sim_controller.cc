@@ -61,6 +61,14 @@ void SimController::stop(bool watch_wake) {
   control_.end_all(Status::not_ready);  // whoever waits for a transfer would wait for ever
 }
 
+// Software stops the schedule before it suspends a port, and a controller ends what it has begun in a (micro)frame.
+void SimController::finish_interval() {
+  if (!running_) return;
+  run_until(next_sof_, [this] {
+    return std::ranges::none_of(isoch_list_, [](const auto& pipe) { return pipe->between_transactions(); });
+  });
+}
+
 void SimController::step(BusTime limit) {
   if (connected_ && !link_.device_present() && on_disconnect) return on_disconnect();
   if (!running_) return idle(limit);

@@ -42,6 +42,8 @@ class SimController {
   /// No SOFs, no transactions; `watch_wake`: notice remote wake-up.
   void stop(bool watch_wake = false);
   bool running() const { return running_; }
+  /// Lets the packets of a high-bandwidth interval that has begun go out.
+  void finish_interval();
   bool wake_seen() const { return wake_seen_; }
   std::function<void()> on_disconnect;  ///< the device has gone: called once, between transactions
 

@@ -280,9 +280,10 @@ bool possible(const std::string& trouble, const Circumstances& now) {
 
 void add_trouble(const std::string& trouble, const Circumstances& now, Random& random, Document& document) {
   if (const Row* one = row(trouble)) {
-    // An event may come between the transactions of one microframe, and leave their sequence without its end.
+    // An event may come between the transactions of one microframe, and leave their sequence without its end. Not
+    // suspend, which waits for the last.
     const bool several = std::ranges::any_of(now.endpoints, [](const auto& e) { return e.transactions > 1; });
-    if (one->event && several)
+    if (one->event && trouble != "suspend" && several)
       for (const char* group : {"pid_sequence", "device_log", "status"}) document.table("checks").set(group, "false");
     return one->make(now, random, document);
   }

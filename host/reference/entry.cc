@@ -43,10 +43,8 @@ Outcome outcome_of(End end, const Terms& terms, const usb::EndpointConfig& endpo
       return {wire(kIOUSBWrongPIDErr), 0, asked};
     case End::missed:
       return {terms.missed, 0, 0};
-    case End::cut:
-      return {terms.missed, 0, before};
     case End::aborted:
-      return {kIOUSBNotSent1Err, 0, before};
+      return {kIOUSBNotSent1Err, 0, 0};
   }
   return {};
 }

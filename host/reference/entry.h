@@ -13,8 +13,8 @@
 
 namespace isochio::reference {
 
-/// How the transactions of an entry ended. `cut`: missed, but for the first ones of several.
-enum class End : std::uint8_t { good, no_answer, crc, stuffing, pid, sequence, missed, cut, aborted };
+/// How the transactions of an entry ended.
+enum class End : std::uint8_t { good, no_answer, crc, stuffing, pid, sequence, missed, aborted };
 
 struct Outcome {
   Code status = kIOReturnSuccess;

@@ -162,7 +162,7 @@ EntryPromise Reference::promised(const Pipe& pipe, const Flight& flight, std::si
     const bool mine = fault->has_endpoint && fault->endpoint == pipe.endpoint.address;
     const Effect effect = effect_of(*fault, pipe.endpoint, terms_.speed, mine);
     const bool near = fault->at.value + unit() >= w.move_begin && fault->at.value < w.move_end + unit();
-    if (effect.holds_bus && near) ends.push_back(End::cut);
+    if (effect.holds_bus && near) ends.push_back(End::missed);
     if (!here && (mine || !near)) continue;
     spares = spares && effect.spares;
     any_size = any_size || effect.any_size;
@@ -172,7 +172,7 @@ EntryPromise Reference::promised(const Pipe& pipe, const Flight& flight, std::si
   const bool past = w.move_end <= flight.called.value;
   const bool present = !past && w.move_begin <= flight.called.value;
   if (past || present) ends.push_back(End::missed);
-  if (interrupted(pipe, time, &Interruption::misses)) ends.push_back(End::cut);
+  if (interrupted(pipe, time, &Interruption::misses)) ends.push_back(End::missed);
   if (flight.aborted || interrupted(pipe, time, &Interruption::aborts)) ends.push_back(End::aborted);
   if (interrupted(pipe, time, &Interruption::spoils))
     ends.insert(ends.end(), {End::no_answer, End::crc, End::stuffing, End::pid, End::sequence});

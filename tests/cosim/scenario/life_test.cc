@@ -82,6 +82,28 @@ TEST_SUITE("life") {
     CHECK(of(outcome, 0x81).aborted == 0);
   }
 
+  TEST_CASE("suspend lets a high-bandwidth interval's packets out; an abort amid them leaves an entry that counts 0") {
+    // The three packets of a microframe take some 27 000 bit times; setting 6 is IN, 7 OUT.
+    for (const unsigned alternate : {6U, 7U})
+      for (unsigned bit = 1'000; bit < 30'000; bit += 4'777)
+        for (const bool suspends : {true, false}) {
+          CAPTURE(alternate);
+          CAPTURE(bit);
+          CAPTURE(suspends);
+          const auto point = fmt::format("10.3.{}", bit);
+          const auto outcome =
+              run_text(fmt::format("frames = 30\n[[stream]]\nname = \"three\"\nalternate = {}\nendpoint = \"{}\"\n",
+                                   alternate, alternate == 6 ? "in" : "out") +
+                       (suspends ? event("suspend", point) + event("resume", "20")
+                                 : event("abort", point, "stream = \"three\"")));
+          CHECK(outcome.result.error.empty());
+          for (const auto rule : {Rule::promise, Rule::status, Rule::count}) CHECK(count(outcome, rule) == 0);
+          if (!suspends) continue;
+          check_whole(outcome);
+          CHECK(count(outcome, Rule::missed) > 0);
+        }
+  }
+
   TEST_CASE("when the plug is pulled for good, all requests end and so does the run") {
     const auto outcome = run_text(stream_text() + event("unplug", "40.3.1234"));
     check_whole(outcome);

@@ -49,6 +49,16 @@ TEST_SUITE("reference: entries") {
     CHECK_FALSE(undisturbed(terms, endpoint(0x81), 512, {100}, false).allows(kIOReturnSuccess, 100));
   }
 
+  TEST_CASE("what was not sent counts nothing, of several transactions, too") {
+    const auto in = endpoint(0x81, 3);
+    const EntryPromise missed{{outcome_of(End::missed, {}, in, 1536)}},
+        aborted{{outcome_of(End::aborted, {}, in, 1536)}};
+    CHECK(missed.allows(Terms{}.missed, 0));
+    CHECK_FALSE(missed.allows(Terms{}.missed, 512));
+    CHECK(aborted.allows(kIOUSBNotSent1Err, 0));
+    CHECK_FALSE(aborted.allows(kIOUSBNotSent1Err, 512));
+  }
+
   TEST_CASE("a packet larger than the request is Overrun") {
     const auto promise = undisturbed({}, endpoint(0x81), 99, {100}, false);
     CHECK(promise.allows(kIOReturnOverrun, 99));
