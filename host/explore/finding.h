@@ -17,7 +17,7 @@ struct Finding {
     no_target  ///< the simulator is not there
   };
   Kind kind = Kind::passed;
-  std::string what;      ///< the rules that spoke, the signal; what a smaller scenario has to fail by, too
+  std::string what;      ///< the rules that spoke, the error, the signal; what a smaller scenario has to fail by, too
   std::string sentence;  ///< for people
   std::string coverage;  ///< what the run covered, as coverage::Hits writes it; may be empty
 

@@ -1,5 +1,7 @@
 #include "explore/judge.h"
 
+#include <algorithm>
+
 #include "check/reporter.h"
 
 namespace isochio::explore {
@@ -15,6 +17,26 @@ std::string rules(const report::RunResult& result) {
 }
 
 }  // namespace
+
+std::string cause_of(const std::string& error) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  constexpr std::size_t code_length = 10;  // 0xe00002ed
+  std::string text;
+  for (std::size_t at = 0; at < error.size();) {
+    if (error.compare(at, 3, "0xe") == 0) {
+      text += error.substr(at, code_length);
+      at += std::min(code_length, error.size() - at);
+      continue;
+    }
+    if (!is_digit(error[at])) {
+      text += error[at++];
+      continue;
+    }
+    text += '#';
+    while (at < error.size() && (is_digit(error[at]) || error[at] == '.')) ++at;
+  }
+  return text;
+}
 
 Finding judge(const std::string& toml, const scenario::LinkFactory& make_link, Change change) {
   using Kind = Finding::Kind;
@@ -32,7 +54,7 @@ Finding judge(const std::string& toml, const scenario::LinkFactory& make_link, C
   const auto covered = result.coverage.to_json();
   if (!outcome->first.empty())
     return {Kind::violated, rules(result), check::to_string(outcome->first.front()), covered};
-  if (result.verdict == report::Verdict::error) return {Kind::error, "error", result.error, covered};
+  if (result.verdict == report::Verdict::error) return {Kind::error, cause_of(result.error), result.error, covered};
   if (result.verdict == report::Verdict::failed) return {Kind::violated, "expectation", "not as expected", covered};
   return {Kind::passed, {}, {}, covered};
 }

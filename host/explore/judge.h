@@ -9,6 +9,9 @@ namespace isochio::explore {
 /// What the parser made of the text may be changed before the run: tests let an engine misbehave by that.
 using Change = void (*)(scenario::Scenario&);
 
+/// What an error says without the numbers in which a smaller scenario may differ; codes of errors (0xe...) stay.
+std::string cause_of(const std::string& error);
+
 Finding judge(const std::string& toml, const scenario::LinkFactory& make_link, Change change = nullptr);
 
 }  // namespace isochio::explore

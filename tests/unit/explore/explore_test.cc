@@ -4,6 +4,7 @@
 #include <set>
 
 #include "explore/campaign.h"
+#include "explore/judge.h"
 #include "explore/shrink.h"
 #include "explore/trouble.h"
 #include "scenario/scenario.h"
@@ -56,6 +57,15 @@ TEST_SUITE("explore") {
       }
       CHECK(made > 10);
     }
+  }
+
+  TEST_CASE("an error is the same for other numbers, and another for another code or another sentence") {
+    const auto cause = cause_of("stream 2 (endpoint 0x81): IsochIO for frame 1136.3 failed with 0xe00002ed");
+    CHECK(cause == cause_of("stream 1 (endpoint 0x81): IsochIO for frame 8.0 failed with 0xe00002ed"));
+    CHECK(cause != cause_of("stream 2 (endpoint 0x81): IsochIO for frame 1136.3 failed with 0xe00002c2"));
+    CHECK(cause != cause_of("stream 2 (endpoint 0x81): Abort for frame 1136.3 failed with 0xe00002ed"));
+    CHECK(cause_of("") == "");
+    CHECK(cause_of("code 0xe") == "code 0xe");
   }
 
   TEST_CASE("a failure is made as small as it can be") {
