@@ -77,9 +77,10 @@ class SimHost final : public Host {
 
   // Beyond Host: what only a simulated controller offers.
 
-  /// Behind the packets of an interval that has begun: stops SOFs and lets the bus go idle. The device suspends 3 ms later
-  /// [7.1.7.6]; at high speed this waits for it: device and port then go back to full-speed idle. Requests in flight
-  /// wait; isochronous entries whose time passes are missed. A control transfer that is under way ends with not_ready.
+  /// Behind the packets of an interval that has begun: stops SOFs and lets the bus go idle. The device suspends 3 ms
+  /// later [7.1.7.6]; at high speed this waits for it: device and port then go back to full-speed idle. Requests in
+  /// flight wait; isochronous entries whose time passes are missed. A control transfer that is under way ends with
+  /// not_ready.
   void suspend();
   /// Signals resume for 20 ms, then runs SOFs again and waits 10 ms of recovery [7.1.7.7]. Blocks in bus time.
   void resume();

@@ -44,7 +44,9 @@ LOOKED_UP_WITH = {"control_endpoint": "read_next", "endpoint_table": "lookup_i",
 USUAL = {
     # A packet is only acknowledged, and one only accepted, where the endpoint went along; until it is, only a reset or a token changes that.
     # Nobody acknowledges a test packet.
-    "control_endpoint": ["!in_done_i || in_kind_o != 2", "!out_done_i || out_kind_o != 2"],
+    "control_endpoint": ["!in_done_i || in_kind_o != 2", "!out_done_i || out_kind_o != 2",
+                         # In a test mode no SETUP is taken; nor with an acknowledgement.
+                         "!setup_done_i || (test_mode_o == 0 && !in_done_i)"],
     "transaction": ["before_lookup_o || attributes_i == before_attributes_i",
                     "before_rst_i || before_test_mode_i == 0 || test_mode_i == before_test_mode_i", "!test_packet_i || test_mode_i == 4",
                     # size_schedule offers no more than an interval can carry.
@@ -79,7 +81,7 @@ def control_endpoint_live():
              (states(6, 7, 8, 16) + " || (state_q == 3 && after_q > 5 && after_q < 9)", "rows_left_q"),
              (f"place_q == 1 && ({states(10, 11)} || ({waiting(1)} && filled_q == 64 && want_q != 0))", "left_q"),
              (f"{filling} || {storing}", "want_q"), (storing, "stored_q"), (states(13, 14, 20), "drained_q"), (states(13, 14, 15), "packet_q"),
-             (states(11, 12, 14), "wait_q"), (filling, "word_left_q"), (f"{filling} || {waiting(3)} || test_mode_q == 4", "filled_q"),
+             (states(11, 12, 14), "wait_q"), (filling, "word_left_q"), (f"{filling} || {waiting(3)} || (test_mode_q == 4 && stage_q == 0)", "filled_q"),
              (f"!({walking})", "in_toggle_q"), (storing, "store_register_q"), (f"place_q == 1 && ({filling} || {storing})", "data_at_q"),
              ("image_we_q", "image_write_addr_q"), ("image_we_q", "image_write_data_q"), ("address_pending_q", "new_address_q")]
     return live
@@ -97,6 +99,7 @@ INVARIANT = {"control_endpoint": [
     "(state_q != 11 || place_q == 1) && (state_q != 12 || place_q == 2) && (state_q != 19 || place_q == 3)",
     "!(" + states(1, 2, 20, 21) + " || (state_q == 3 && after_q == 2)) || stage_q == 0",
     "filled_q <= 64",
+    "test_mode_q == 0 || (stage_q == 0 && !pending_q && " + states(0, 1, 2, 3, 10, 20, 21) + " && (state_q != 3 || after_q == 2))",
 ]}
 
 
